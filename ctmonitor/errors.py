@@ -1,0 +1,64 @@
+"""
+All exceptions of the toolkit, one for each thing a caller does differently.
+
+    CTMonitorError            anything of ours; str() is a sentence for the operator
+    +-- ConfigError           settings or command line are wrong; nothing was started
+    +-- FormatError           bytes from outside are not what their format promises
+    +-- SourceError           a feed or log cannot be read now; trying again may help
+    +-- StoreError            the database cannot be used
+        +-- StoreUnavailable  ... at this moment (locked, disk full, server away): retry
+
+A message begins with what is wrong, says where, and ends with the next step.
+"""
+
+from collections.abc import Sequence
+
+
+class CTMonitorError(Exception):
+    """Base of all our exceptions."""
+
+
+class ConfigError(CTMonitorError):
+    """
+    Settings, command line or state are unusable; the command ends with exit code 2.
+
+    Args:
+        problems: every problem found, each a complete sentence.
+    """
+
+    def __init__(self, problems: str | Sequence[str]) -> None:
+        self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class FormatError(CTMonitorError):
+    """
+    Bytes do not follow their format; `kind` is a short constant, used as a counter.
+    """
+
+    def __init__(self, kind: str, detail: str = "") -> None:
+        self.kind = kind
+        self.detail = detail
+        super().__init__(f"{kind}: {detail}" if detail else kind)
+
+
+class SourceError(CTMonitorError):
+    """
+    A feed or log could not be reached or broke off.
+
+    Args:
+        message: what happened, in the words of the library or server that said it.
+        retry_after_s: seconds the server asked us to wait, None when it did not.
+    """
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(message)
+
+
+class StoreError(CTMonitorError):
+    """The database cannot be used, and waiting will not help."""
+
+
+class StoreUnavailable(StoreError):
+    """The database cannot be used at this moment; nothing of the call was written."""

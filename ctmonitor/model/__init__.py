@@ -1,0 +1,1 @@
+"""Values that flow through the program: frozen, without I/O."""

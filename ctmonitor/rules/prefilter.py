@@ -1,0 +1,76 @@
+"""
+The prefilter: one pass of Hyperscan over raw bytes, before anything is parsed.
+
+It points at every place where a rule could match, and at some where none does. It is
+a superset by construction: it searches texts of which at least one occurs in every
+match (`rules.literals`), and steps aside where no such text is known.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import hyperscan
+
+# What `re` takes for an ASCII letter when case does not matter, though it is none:
+# dotted capital I, dotless i, long s, the Kelvin sign. No other character lower-cases
+# or folds to ASCII (a test goes through all of Unicode).
+FOLDING_TO_ASCII = ("\u0130", "\u0131", "\u017f", "\u212a")
+
+
+class Prefilter:
+    """
+    Searches byte strings, without regard to ASCII case. For one thread at a time.
+    """
+
+    def __init__(self, literals: Iterable[bytes], marks: Sequence[bytes] = ()) -> None:
+        """
+        Args:
+            literals: texts of the rules; with none, nothing is ever found.
+            marks: further texts that make a place worth a look, because the format of
+                the bytes can hide a literal behind them.
+        """
+        self.literals = tuple(sorted(set(literals)))
+        self.marks = tuple(marks)
+        texts = [*self.literals, *self.marks]
+        self._database: hyperscan.Database | None = None
+        if texts:
+            self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+            self._database.compile(
+                expressions=texts,
+                ids=list(range(len(texts))),
+                elements=len(texts),
+                flags=hyperscan.HS_FLAG_CASELESS,
+                literal=True,
+            )
+
+    def __reduce__(self) -> tuple[type["Prefilter"], tuple[object, object]]:
+        return (Prefilter, (self.literals, self.marks))
+
+    def ends(self, data: bytes) -> list[int]:
+        """
+        Where in `data` a literal or mark ends, ascending, each end once or more.
+        """
+        found: list[int] = []
+        if self._database is not None and data:
+            append = found.append
+
+            def on_match(
+                number: int, start: int, end: int, flags: int, context: object
+            ) -> None:
+                append(end)
+
+            self._database.scan(data, match_event_handler=on_match)
+        return found
+
+    def numbers(self, data: bytes) -> set[int]:
+        """Which literals occur in `data`, as positions in `literals`, then `marks`."""
+        found: set[int] = set()
+        if self._database is not None and data:
+            add = found.add
+
+            def on_match(
+                number: int, start: int, end: int, flags: int, context: object
+            ) -> None:
+                add(number)
+
+            self._database.scan(data, match_event_handler=on_match)
+        return found

@@ -1,0 +1,1 @@
+"""Servers that tests, demo-feed and bench run against: real sockets on loopback."""

@@ -1,0 +1,141 @@
+"""
+The tables, as statements see them; `migrations` creates ours.
+
+The promised table keeps the columns of CertStreamMonitor, whose programs may read and
+write the same SQLite file. Our tables stand beside it and begin with `ctm_`.
+
+Times of ours are UTC text with microseconds (`2026-11-21T14:00:00.000000+00:00`); the
+promised table's, and a certificate's validity, are UTC text to the second, without
+zone. Both sort as text. What is unknown is empty or -1 in columns that are part of a
+key, since NULL is never equal to NULL.
+
+No foreign keys: rows of the promised table may be removed by other programs, and an
+issuance's rows are only ever written or moved together, in one transaction.
+"""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import BigInteger, Boolean, Column, Integer, MetaData, Table, Text
+
+# PostgreSQL cuts longer names without a word.
+MAX_TABLE_NAME_BYTES = 63
+NO_ISSUANCE = -1  # ctm_seen.issuance_id of a sighting without a certificate
+NO_INDEX = -1
+
+_METADATA = MetaData()
+_BIG = BigInteger().with_variant(Integer(), "sqlite")
+
+MIGRATIONS = Table(
+    "ctm_migrations",
+    _METADATA,
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("applied_at", Text, nullable=False),
+)
+
+ISSUANCE = Table(
+    "ctm_issuance",
+    _METADATA,
+    # Given by the writer, which is alone while it writes.
+    Column("id", _BIG, primary_key=True, autoincrement=False),
+    Column("identity", Text, nullable=False, unique=True),
+    Column("tbs_sha256", Text, nullable=False),
+    Column("authority_key_id", Text, nullable=False),
+    Column("issuer_id", Text, nullable=False),
+    Column("serial", Text, nullable=False, index=True),  # hex
+    Column("issuer_dn", Text, nullable=False),
+    Column("not_before", Text),
+    Column("not_after", Text),
+    Column("sha1", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("as_precert", Boolean, nullable=False),
+    Column("as_certificate", Boolean, nullable=False),
+    Column("first_seen", Text, nullable=False),
+)
+
+ISSUANCE_NAME = Table(
+    "ctm_issuance_name",
+    _METADATA,
+    Column("issuance_id", _BIG, primary_key=True, autoincrement=False),
+    Column("name", Text, primary_key=True),
+)
+
+HOST_ISSUANCE = Table(
+    "ctm_host_issuance",
+    _METADATA,
+    Column("host", Text, primary_key=True),
+    Column("issuance_id", _BIG, primary_key=True, autoincrement=False),
+)
+
+REASON = Table(
+    "ctm_reason",
+    _METADATA,
+    Column("host", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("rule", Text, primary_key=True),
+    Column("weight", _BIG, nullable=False),
+)
+
+# A sighting with a certificate bears issuance_id, one without bears host.
+SEEN = Table(
+    "ctm_seen",
+    _METADATA,
+    Column("issuance_id", _BIG, primary_key=True, autoincrement=False),
+    Column("host", Text, primary_key=True),
+    Column("feed", Text, primary_key=True),
+    Column("log", Text, primary_key=True),
+    Column("log_index", _BIG, primary_key=True, autoincrement=False),
+    Column("entry_type", Text, primary_key=True),
+    Column("log_name", Text, nullable=False),
+    Column("link", Text, nullable=False),
+    Column("seen_at", Text),
+    Column("logged_at", Text),
+    Column("recorded_at", Text, nullable=False),
+)
+
+GAP = Table(
+    "ctm_gap",
+    _METADATA,
+    Column("feed", Text, primary_key=True),
+    Column("cause", Text, primary_key=True),
+    Column("started_at", Text, primary_key=True),
+    Column("log", Text, primary_key=True),
+    Column("index_start", _BIG, primary_key=True, autoincrement=False),
+    Column("index_end", _BIG),
+    Column("ended_at", Text),
+    Column("lost", _BIG),
+    Column("detail", Text, nullable=False),
+)
+
+CURSOR = Table(
+    "ctm_cursor",
+    _METADATA,
+    Column("source", Text, primary_key=True),
+    Column("position", Text, nullable=False),
+    Column("updated_at", Text, nullable=False),
+)
+
+OUR_TABLES = tuple(_METADATA.sorted_tables)
+
+
+def promised_table(name: str) -> Table:
+    """The table of host names, as CertStreamMonitor made it, under its name."""
+    # Byte order on both databases, so that times compare and hosts sort alike.
+    text = Text().with_variant(Text(collation="C"), "postgresql")
+    return Table(
+        name,
+        MetaData(),
+        Column("Domain", text, primary_key=True),
+        Column("SAN", text),
+        Column("Issuer", text),
+        Column("Fingerprint", text),
+        Column("Startime", text),
+        Column("FirstSeen", text),
+        Column("StillInvestig", text),
+    )
+
+
+def moment_text(moment: datetime | None) -> str | None:
+    """`2026-11-21T14:00:00.000000+00:00` for an aware time, None for None."""
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")

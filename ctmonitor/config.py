@@ -302,6 +302,7 @@ def _sections(text: str, problems: _Problems) -> dict[str, _Section]:
     sections: dict[str, _Section] = {}
     section: _Section | None = None
     entry: _Entry | None = None
+    name = ""
     indent = 0
     headless = False
     strange = 0
@@ -355,8 +356,8 @@ def _sections(text: str, problems: _Problems) -> dict[str, _Section]:
         if first is not entry:
             problems.error(
                 number,
-                f"{shortened(key)} stands twice in its section, in lines {first.line} "
-                f"and {number}. Remove one of them.",
+                f"[{shortened(name)}] {shortened(key)} stands twice, in lines "
+                f"{first.line} and {number}. Remove one of them.",
             )
     if strange > _MAX_LINE_PROBLEMS:
         problems.error(

@@ -102,9 +102,15 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One step of a source; `cursor` is None when there is no position to keep."""
+    """
+    One step of a source; `cursor` is None when there is no position to keep.
+
+    Args:
+        samples: a few of the malformed entries in words, for the log.
+    """
 
     sightings: tuple[Sighting, ...] = ()
     counts: Counts = Counts()
     gaps: tuple[Gap, ...] = ()
     cursor: Cursor | None = None
+    samples: tuple[str, ...] = ()

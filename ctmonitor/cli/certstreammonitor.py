@@ -1,0 +1,230 @@
+"""certstreammonitor.py: the daemon."""
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+
+from ctmonitor.cli import assemble, console, findings, logs
+from ctmonitor.config import Config, describe, load
+from ctmonitor.errors import ConfigError, CTMonitorError, StoreError
+from ctmonitor.model.clock import now_utc
+from ctmonitor.model.finding import Recorded
+from ctmonitor.monitor.monitor import Forgetful, Monitor, Recorder
+from ctmonitor.rules.pattern import is_slow
+from ctmonitor.rules.ruleset import RuleSet
+from ctmonitor.sources.base import Scanner
+from ctmonitor.sources.certstream import CURSOR
+from ctmonitor.store.store import Store
+
+NAME = "certstreammonitor.py"
+log = logging.getLogger(__name__)
+
+_EXAMPLES = (
+    "certstreammonitor.py -c conf/example.conf                  run until stopped",
+    "certstreammonitor.py -c conf/example.conf --check-config   what is in force",
+    "certstreammonitor.py -c conf/example.conf --dry-run        print, store nothing",
+    "certstreammonitor.py -c conf/example.conf --json | jq .    for programs",
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The exit code: see `console`."""
+    return console.run(NAME, lambda: _main(_options(argv)))
+
+
+def _options(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = console.parser(
+        NAME,
+        "Watch new certificates for host names that match, store and print them.",
+        _EXAMPLES,
+    )
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="tell more, on standard error"
+    )
+    parser.add_argument(
+        "--check-config",
+        action="store_true",
+        help="print the settings in force, secrets masked, and exit 0 or 2",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="judge and print, store nothing"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print findings as JSON, one a line"
+    )
+    return parser.parse_args(argv)
+
+
+def _main(options: argparse.Namespace) -> int:
+    config = console.configuration(options)
+    ruleset = assemble.rules(config)
+    assemble.check(config)
+    if options.check_config:
+        return _check_config(config, ruleset)
+    logged_to = logs.configure(config, verbose=options.verbose)
+    if options.dry_run:
+        return _start(options, config, ruleset, None, logged_to)
+    try:
+        store = assemble.store(config)
+    except StoreError as exc:
+        raise ConfigError(str(exc)) from exc
+    with store:
+        return _start(options, config, ruleset, store, logged_to)
+
+
+def _check_config(config: Config, ruleset: RuleSet) -> int:
+    for line in describe(config):
+        print(line)
+    for line in assemble.describe(config, ruleset)[2:]:
+        print(f"# {line}")
+    for key, pattern in (
+        ("SearchKeywords", config.search_keywords),
+        ("BlacklistKeywords", config.blacklist_keywords),
+    ):
+        if pattern and is_slow(pattern):
+            console.complain(
+                f"warning: {config.path}: [SEARCH] {key} is very slow on some names, "
+                "which are then given up; simplify nested repetitions such as (a+)+."
+            )
+    return console.DONE
+
+
+def _start(
+    options: argparse.Namespace,
+    config: Config,
+    ruleset: RuleSet,
+    store: Store | None,
+    logged_to: str,
+) -> int:
+    # With --json standard output is for programs alone.
+    say = console.complain if options.json else partial(print, flush=True)
+    database = "none (dry run)" if store is None else assemble.database(config)
+    for line in (
+        f"{NAME} with the settings of {config.path}",
+        *assemble.describe(config, ruleset),
+        f"database: {database}",
+        f"log: {logged_to}",
+    ):
+        say(line)
+        log.info("%s", line)
+    resume = store.cursor(CURSOR) if store is not None else None
+    with _progress(config) as on_progress:
+        scanner = assemble.scanner(ruleset)
+        source = assemble.source(config, scanner, resume, on_progress)
+        recorder: Recorder = Forgetful() if store is None else store
+        run = _Run(config.path, as_json=options.json)
+        run.monitor = Monitor(source, ruleset, recorder, run.tell)
+        code = asyncio.run(run.until_end())
+    log.info("%s: %s", run.reason, run.monitor.tally)
+    if run.output_is_closed:
+        console.discard_output()
+    else:
+        say(str(run.monitor.tally))
+    return code
+
+
+@contextmanager
+def _progress(config: Config) -> Iterator[Callable[[int], None] | None]:
+    """A bar on the terminal while a file is replayed."""
+    if config.source != "replay" or not sys.stderr.isatty():
+        yield None
+        return
+    bar = Progress(
+        "replaying",
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        redirect_stdout=sys.stdout.isatty(),
+    )
+    with bar:
+        task = bar.add_task("", total=Path(config.replay_file).stat().st_size)
+        yield lambda position: bar.update(task, completed=position)
+
+
+class _Run:
+    """One run: what it prints, and what it does on signals."""
+
+    monitor: Monitor
+
+    def __init__(self, config_path: Path, *, as_json: bool) -> None:
+        self._config_path = config_path
+        self._as_json = as_json
+        self._signals = 0
+        self.output_is_closed = False
+        self.reason = "the source ended"
+
+    async def until_end(self) -> int:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_stop, number)
+        loop.add_signal_handler(signal.SIGHUP, self._on_hangup, loop)
+        try:
+            await self.monitor.run()
+        except CTMonitorError as exc:
+            self.reason = str(exc)
+            console.complain(f"{NAME}: {exc}")
+            return console.FAILED
+        return console.FAILED if self.output_is_closed else console.DONE
+
+    def tell(self, recorded: Recorded) -> None:
+        """Print a finding, at once."""
+        if self.output_is_closed:
+            return
+        now = now_utc()
+        if self._as_json:
+            text = json.dumps(findings.as_object(recorded, now), ensure_ascii=False)
+        else:
+            text = findings.line(recorded, now.astimezone())
+        try:
+            sys.stdout.write(text + "\n")
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # It is stored, so nothing is lost; but nobody reads what follows.
+            self.output_is_closed = True
+            self.reason = "standard output was closed"
+            log.warning("standard output was closed, stopping")
+            self.monitor.stop()
+
+    def _on_stop(self, number: signal.Signals) -> None:
+        self._signals += 1
+        if self._signals > 1:
+            console.complain(f"{NAME}: second signal, ending at once")
+            os._exit(console.FAILED)
+        self.reason = f"stopped by {number.name}"
+        log.info("%s: storing what was received", self.reason)
+        self.monitor.stop()
+
+    def _on_hangup(self, loop: asyncio.AbstractEventLoop) -> None:
+        # 2,000 keywords compile in a good part of a second; the stream goes on.
+        future = loop.run_in_executor(None, self._reread)
+        future.add_done_callback(self._reread_done)
+
+    def _reread(self) -> tuple[RuleSet, Scanner | None]:
+        config = load(self._config_path, os.environ)
+        ruleset = assemble.rules(config)
+        return ruleset, assemble.scanner(ruleset)
+
+    def _reread_done(
+        self, future: "asyncio.Future[tuple[RuleSet, Scanner | None]]"
+    ) -> None:
+        try:
+            ruleset, scanner = future.result()
+        except ConfigError as exc:
+            for problem in exc.problems:
+                log.error("SIGHUP: the old rules stay in force: %s", problem)
+            return
+        self.monitor.exchange(ruleset, scanner)
+        log.warning("SIGHUP: rules read again. %s", ruleset.describe())

@@ -1,0 +1,71 @@
+"""Where log records go: a rotating file, syslog, or standard error."""
+
+import logging
+import sys
+from logging.handlers import RotatingFileHandler, SysLogHandler
+from pathlib import Path
+
+from ctmonitor.config import Config
+from ctmonitor.errors import ConfigError
+from ctmonitor.model.text import printable
+
+_FILE_BYTES = 10_000_000
+_FILES = 10
+_SYSLOG = Path("/dev/log")
+
+
+class OneLine(logging.Formatter):
+    """A record on one line, whatever a stranger put into it; tracebacks excepted."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        record.message = printable(record.message)
+        return super().formatMessage(record)
+
+
+def configure(config: Config, *, verbose: bool) -> str:
+    """
+    Set up logging; returns where it goes, in words.
+
+    Args:
+        verbose: everything from INFO on also to standard error.
+
+    Raises:
+        ConfigError: the log file cannot be written.
+    """
+    # A full disk must not fill the terminal with tracebacks of the logging itself.
+    logging.raiseExceptions = False
+    root = logging.getLogger()
+    root.setLevel(min(config.log_level, logging.INFO) if verbose else config.log_level)
+    handler, where = _handler(config)
+    if handler is not None:
+        handler.setLevel(config.log_level)
+        root.addHandler(handler)
+    screen = logging.StreamHandler(sys.stderr)
+    to_screen_alone = handler is None
+    level = config.log_level if to_screen_alone else logging.WARNING
+    screen.setLevel(min(level, logging.INFO) if verbose else level)
+    screen.setFormatter(OneLine("%(asctime)s %(levelname)s %(message)s"))
+    root.addHandler(screen)
+    # websocket-client tells again what the source says better.
+    logging.getLogger("websocket").setLevel(logging.CRITICAL)
+    return where
+
+
+def _handler(config: Config) -> tuple[logging.Handler | None, str]:
+    if config.log_type == "syslog" and _SYSLOG.exists():
+        syslog = SysLogHandler(str(_SYSLOG))
+        syslog.setFormatter(OneLine("certstreammonitor: %(levelname)s %(message)s"))
+        return syslog, "syslog"
+    if config.log_type != "file" or not config.log_file:
+        return None, "standard error"
+    path = Path(config.log_file)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = RotatingFileHandler(path, "a", _FILE_BYTES, _FILES, encoding="utf-8")
+    except OSError as exc:
+        raise ConfigError(
+            f"{config.path}: [LOGGING] LogFile: {str(path)!r} cannot be written: "
+            f"{exc.strerror}. Name another file, or set LogType = stderr."
+        ) from exc
+    file.setFormatter(OneLine("[%(levelname)s:%(name)s] %(asctime)s - %(message)s"))
+    return file, str(path)

@@ -1,0 +1,1 @@
+"""Formats of Certificate Transparency and X.509, without I/O."""

@@ -1,0 +1,1 @@
+"""The live pipeline: what sources yield is judged, stored, and told."""

@@ -1,0 +1,221 @@
+"""
+The monitor: batches of a source are judged, stored in one transaction, then told.
+
+    Source.batches() -> RuleSet.judge -> Recorder.record -> tell
+
+A batch is finished before the next is asked for, so a cursor never runs ahead of the
+findings. While the store cannot be used the batch at hand is kept and tried again;
+what comes meanwhile waits in the source's bounded queue.
+"""
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+from ctmonitor.errors import StoreUnavailable
+from ctmonitor.model.batch import Batch, Cursor, Gap
+from ctmonitor.model.finding import Finding, Novelty, Recorded
+from ctmonitor.model.name import host_key
+from ctmonitor.model.text import shortened
+from ctmonitor.model.verdict import Outcome, Verdict
+from ctmonitor.monitor.tally import Tally
+from ctmonitor.monitor.throttle import Throttle
+from ctmonitor.net.backoff import pause_s
+from ctmonitor.sources.base import Scanner, Source
+
+log = logging.getLogger(__name__)
+
+# Between two attempts to store; and after a signal, before giving up.
+_STORE_PAUSE_S = 5.0
+_LAST_ATTEMPTS_S = 10.0
+
+
+class Judge(Protocol):
+    """The rules, as the monitor uses them."""
+
+    timeouts: dict[str, int]
+
+    def judge(self, names: Iterable[str]) -> Verdict:
+        """The verdict on the names of one sighting."""
+        ...
+
+
+class Recorder(Protocol):
+    """The store, as the monitor uses it; called from one thread."""
+
+    def record(
+        self,
+        findings: Sequence[Finding],
+        gaps: Sequence[Gap] = (),
+        cursor: Cursor | None = None,
+    ) -> list[Recorded]:
+        """
+        Store all of it or nothing; what was told before is `KNOWN`.
+
+        Raises:
+            StoreUnavailable: not now; the same call may be made again.
+        """
+        ...
+
+
+class Forgetful:
+    """The recorder of a dry run: stores nothing, remembers the last hosts."""
+
+    _MOST = 100_000
+
+    def __init__(self) -> None:
+        self._hosts: OrderedDict[str, None] = OrderedDict()
+
+    def record(
+        self,
+        findings: Sequence[Finding],
+        gaps: Sequence[Gap] = (),
+        cursor: Cursor | None = None,
+    ) -> list[Recorded]:
+        recorded = []
+        for finding in findings:
+            for verdict in finding.verdict.findings:
+                host = host_key(verdict.name)
+                known = host in self._hosts
+                self._hosts[host] = None
+                novelty = Novelty.KNOWN if known else Novelty.NEW
+                recorded.append(Recorded(host, novelty, finding))
+        while len(self._hosts) > self._MOST:
+            self._hosts.popitem(last=False)
+        return recorded
+
+
+class Monitor:
+    """One run from a source to its end."""
+
+    def __init__(
+        self,
+        source: Source,
+        judge: Judge,
+        recorder: Recorder,
+        tell: Callable[[Recorded], None],
+    ) -> None:
+        """
+        Args:
+            tell: called for each host that is new or followed again, after it was
+                stored; not for known ones.
+        """
+        self.tally = Tally()
+        self._source = source
+        self._judge = judge
+        self._recorder = recorder
+        self._tell = tell
+        self._exchange: tuple[Judge, Scanner | None] | None = None
+        self._stopped_s: float | None = None
+        self._stop = asyncio.Event()
+        self._malformed = Throttle(20, 60.0)
+        self._slow_rules: set[str] = set()
+
+    def stop(self) -> None:
+        """Stop reading; what was received is judged, stored and told before `run` ends.
+
+        For a signal handler of the event loop.
+        """
+        self._stopped_s = time.monotonic()
+        self._stop.set()
+        self._source.stop()
+
+    def exchange(self, judge: Judge, scanner: Scanner | None) -> None:
+        """Judge by other rules from the next batch on; no message is lost."""
+        self._exchange = (judge, scanner)
+
+    async def run(self) -> Tally:
+        """
+        Run until the source ends or `stop` is called.
+
+        Raises:
+            SourceError: the source failed for good; what it gave before is stored.
+            StoreError: the store failed for good, or still fails after a stop.
+        """
+        # One thread of its own for the store: a transaction may wait for a lock, and
+        # signals are to be heard meanwhile.
+        with ThreadPoolExecutor(1, thread_name_prefix="store") as storing:
+            async for batch in self._source.batches():
+                await self._process(batch, storing)
+                if self._exchange is not None:
+                    self._judge, scanner = self._exchange
+                    self._exchange = None
+                    self._source.use(scanner)
+        return self.tally
+
+    async def _process(self, batch: Batch, storing: ThreadPoolExecutor) -> None:
+        findings = self._findings(batch)
+        recorded: list[Recorded] = []
+        if findings or batch.gaps or batch.cursor is not None:
+            recorded = await self._record(findings, batch, storing)
+        self.tally.add(batch)
+        for host in recorded:
+            if host.novelty is not Novelty.KNOWN:
+                self.tally.findings += 1
+                self._tell(host)
+        for sample in batch.samples:
+            if self._malformed.admits():
+                log.warning("malformed: %s", sample)
+        if batch.samples and (more := self._malformed.held_back()):
+            log.info("malformed: %d more, not shown", more)
+
+    def _findings(self, batch: Batch) -> list[Finding]:
+        findings = []
+        for sighting in batch.sightings:
+            verdict = self._judge.judge(sighting.names)
+            if verdict.findings:
+                findings.append(Finding(sighting, verdict))
+            for name in verdict.names:
+                if name.outcome is Outcome.BELOW:
+                    log.debug(
+                        "detection threshold not reached: %s (%s)",
+                        shortened(name.name, 300),
+                        ", ".join(reason.rule for reason in name.reasons),
+                    )
+        for rule in self._judge.timeouts.keys() - self._slow_rules:
+            self._slow_rules.add(rule)
+            log.error(
+                "[SEARCH] %s takes too long on some names and was given up on them; "
+                "simplify nested repetitions such as (a+)+",
+                rule,
+            )
+        return findings
+
+    async def _record(
+        self, findings: list[Finding], batch: Batch, storing: ThreadPoolExecutor
+    ) -> list[Recorded]:
+        loop = asyncio.get_running_loop()
+        attempt = 0
+        while True:
+            try:
+                recorded = await loop.run_in_executor(
+                    storing, self._recorder.record, findings, batch.gaps, batch.cursor
+                )
+            except StoreUnavailable as exc:
+                if self._stopped_s is not None:
+                    if time.monotonic() - self._stopped_s > _LAST_ATTEMPTS_S:
+                        raise
+                    await asyncio.sleep(0.5)
+                else:
+                    if attempt == 0:
+                        log.error(
+                            "%s Findings are kept and stored when it is usable again.",
+                            exc,
+                        )
+                    await self._pause(pause_s(attempt, most_s=_STORE_PAUSE_S))
+                attempt += 1
+            else:
+                if attempt:
+                    log.warning("the store can be used again, nothing was lost")
+                return recorded
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but no longer than until a stop is asked for."""
+        try:
+            await asyncio.wait_for(self._stop.wait(), seconds)
+        except TimeoutError:
+            return

@@ -1,0 +1,1 @@
+"""The network with manners: routes, proxies, pauses."""

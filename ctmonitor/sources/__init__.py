@@ -1,0 +1,1 @@
+"""Where certificates come from: each source yields batches of candidates."""

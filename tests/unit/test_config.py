@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ctmonitor import config as config_module
 from ctmonitor.config import MASK, Config, describe, load, masked_url
 from ctmonitor.errors import ConfigError
+from ctmonitor.model.text import printable
 from ctmonitor.settings import SETTINGS
 
 ROOT = Path(__file__).parents[2]
@@ -399,13 +400,14 @@ def test_a_file_that_may_not_be_read_is_told(tmp_path: Path) -> None:
         ).map(lambda parts: "".join(parts).encode()),
     )
 )
+@example(with_line("CONNECT", "http_UA = a\u00a0\u202eb").encode())
 @settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_give_settings_or_a_config_error(read, content: bytes) -> None:
     try:
         config = read(content, PATH="/usr/bin")
     except ConfigError:
         return
-    assert all(line.isprintable() for line in describe(config))
+    assert all(printable(line) == line for line in describe(config))
 
 
 @given(st.text("()[]{}|?*+.^$\\<>=!:#&~-0129abxLPmistk ,'\"", max_size=25))
@@ -564,6 +566,11 @@ def test_a_replay_needs_no_feed(read) -> None:
     assert config.act_servers == ()
 
 
+def test_what_an_unknown_source_would_need_is_not_guessed(problems) -> None:
+    (problem,) = problems("[SEARCH]\nSearchKeywords=a\n[SOURCES]\nSource = logs\n")
+    assert "[SOURCES] Source: 'logs' is not accepted" in problem
+
+
 def test_without_a_feed_the_next_step_is_told(problems) -> None:
     (problem,) = problems("[SEARCH]\nSearchKeywords = a\n")
     assert problem == (
@@ -683,6 +690,7 @@ def test_no_secret_is_in_repr(section: str, lines: str, read) -> None:
         ("SERVER", f"ACTServer = wss://u:{SECRET}/{SECRET}@h/"),
         ("SERVER", f"ACTServer = wss://u:x@{SECRET}@h/"),
         ("SERVER", f"ACTServer = u:{SECRET}@h"),
+        ("SERVER", f"ACTServer = http://{SECRET},x@h/"),
         ("SERVER", f"ACTServer = http://h/?token={SECRET}"),
         ("SERVER", "ACTServer = http://${SECRET}/"),
         ("DATABASE", f"URL = mysql://u:{SECRET}@h/d"),

@@ -68,7 +68,7 @@ def required_literals(pattern: str) -> frozenset[bytes] | None:
 def refers_to_groups(pattern: str) -> bool:
     """Whether `pattern` holds a back reference or a condition on a group."""
     return any(
-        node in (op.GROUPREF, op.GROUPREF_EXISTS)
+        node is op.GROUPREF or node is op.GROUPREF_EXISTS  # equal to plain numbers
         for node in _operations(_parsed(pattern))
     )
 

@@ -1,0 +1,102 @@
+"""Required literals: every match holds one of them, whatever the expression."""
+
+import re
+import sys
+import warnings
+
+import pytest
+import regex
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from ctmonitor.rules.literals import required_literals
+from ctmonitor.rules.prefilter import FOLDING_TO_ASCII
+
+
+@pytest.mark.parametrize(
+    ("pattern", "literals"),
+    [
+        ("paypal", {b"paypal"}),
+        ("PayPal", {b"paypal"}),
+        ("(^|[.-])pay[.-]", {b"pay.", b"pay-"}),
+        (r"^login-?paypal\.com$", {b"loginpaypal.com", b"login-paypal.com"}),
+        ("p[a4]yp[a4]l", {b"paypal", b"p4ypal", b"payp4l", b"p4yp4l"}),
+        ("pay.*login", {b"login"}),  # the longer one
+        ("pay(?!pal)x", {b"payx"}),  # a look-ahead has no width
+        ("(?<=x)pay", {b"pay"}),
+        (r"\bpay\b", {b"pay"}),
+        ("(ab)+c", {b"ab"}),
+        ("(ab){2}c", {b"ababc"}),
+        ("(?:a|b)cd", {b"acd", b"bcd"}),
+        ("(?>pay)pal", {b"paypal"}),
+        ("pay++pal", {b"pal"}),
+        (r"a\"pay", {b"pay"}),  # a quote may be escaped in JSON
+        ("éboutique", {b"boutique"}),
+        (r"(pay)\1", {b"pay"}),
+        ("x{12}y", {b"x" * 12 + b"y"}),
+        ("paypal|pay", {b"pay"}),  # the shorter one says it all
+    ],
+)
+def test_literals_of_an_expression(pattern: str, literals: set[bytes]) -> None:
+    assert required_literals(pattern) == literals
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["", ".*", "a", "[0-9]{8}", r"\d+", "é", "(pay)?", "pay|x", "[^a]b?", "p.y", "a/b"],
+)
+def test_expressions_without_a_literal(pattern: str) -> None:
+    """The empty expression can match nothing that counts; the others anything."""
+    assert required_literals(pattern) == (frozenset() if pattern == "" else None)
+
+
+def test_only_four_characters_fold_to_ascii() -> None:
+    """The prefilter has these as marks; all of Unicode is tried."""
+    folding = set()
+    ours = regex.compile("[a-z]", regex.IGNORECASE)
+    theirs = re.compile("[a-z]", re.IGNORECASE)
+    for code in range(0x80, sys.maxunicode + 1):
+        for char in {chr(code), chr(code).lower()}:
+            if ours.search(char) or theirs.search(char):
+                folding.add(chr(code))
+    assert folding == set(FOLDING_TO_ASCII)
+
+
+_ATOMS = st.sampled_from(
+    r"a b P 1 - \. . [ab] [^a] \d \w [a-c] é ^ $ \b pay ſ k (?=a) (?!b) (?<=a) İ".split()
+)
+_PATTERNS = st.recursive(
+    _ATOMS,
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=1, max_size=4).map("".join),
+        st.lists(inner, min_size=1, max_size=3).map(lambda x: f"(?:{'|'.join(x)})"),
+        inner.map(lambda x: f"({x})"),
+        st.tuples(inner, st.sampled_from(["*", "+", "?", "{2}", "{1,2}", "{0,1}"])).map(
+            lambda x: f"(?:{x[0]}){x[1]}"
+        ),
+    ),
+    max_leaves=8,
+)
+_NAMES = st.text(st.sampled_from('abpy1.-éſkİıK\u212aAc"'), max_size=12)
+
+
+@given(_PATTERNS, st.lists(_NAMES, max_size=20))
+def test_every_match_holds_a_literal_or_a_folding_character(
+    pattern: str, names: list[str]
+) -> None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            expression = re.compile(pattern, re.IGNORECASE)
+    except re.error:
+        assume(False)
+    literals = required_literals(pattern)
+    for name in names:
+        matches = [m.group() for m in expression.finditer(name) if m.group()]
+        for match in matches:
+            folded = match.lower().encode()
+            assert (
+                literals is None
+                or any(literal in folded for literal in literals)
+                or any(char in match for char in FOLDING_TO_ASCII)
+            )

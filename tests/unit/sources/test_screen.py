@@ -22,9 +22,24 @@ SCANNER = RULES.prefilter(MARKS)
 
 _PIECES = st.sampled_from(
     [
-        *"paypal apple account a-b / login secure www. .com - x é ſ İ".split(),
-        *'] [ { } " \\ , : "], "} \\u0070'.split(),
-        *"all_domains subject leaf_cert chain dns_entries".split(),
+        *[
+            "paypal",
+            "apple",
+            "account",
+            "a-b",
+            "/",
+            "login",
+            "secure",
+            "www.",
+            ".com",
+            "-",
+            "x",
+            "é",
+            "ſ",
+            "İ",
+        ],
+        *["]", "[", "{", "}", '"', "\\", ",", ":", '"],', '"}', "\\u0070"],
+        *["all_domains", "subject", "leaf_cert", "chain", "dns_entries"],
         *"\n\0 ",
     ]
 )

@@ -1,0 +1,10 @@
+"""Hypothesis profiles: `fast` for each run, `deep` by HYPOTHESIS_PROFILE=deep."""
+
+import os
+
+from hypothesis import settings
+
+# No deadlines: the machine's speed is no property of the code.
+settings.register_profile("fast", max_examples=100, deadline=None, print_blob=True)
+settings.register_profile("deep", max_examples=20_000, deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))

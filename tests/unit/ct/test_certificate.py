@@ -1,0 +1,122 @@
+"""TBS hashes: a precertificate and its certificate are one."""
+
+import base64
+import gzip
+import hashlib
+import json
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.utils import CryptographyDeprecationWarning
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ctmonitor.ct.certificate import tbs_sha256
+from ctmonitor.errors import FormatError
+from tests.data import shared, vector_messages
+
+
+def _leaves(name: str) -> list[tuple[str, bytes]]:
+    result = []
+    for line in vector_messages(name):
+        data = json.loads(line)["data"]
+        der = data["leaf_cert"].get("as_der")
+        if der:
+            result.append((data["update_type"], base64.b64decode(der)))
+    return result
+
+
+def test_agrees_with_cryptography_on_final_certificates() -> None:
+    """`tbs_precertificate_bytes` is the TBSCertificate without the SCT list."""
+    checked = 0
+    for _, der in _leaves("rust_live_ct_full.jsonl"):
+        certificate = x509.load_der_x509_certificate(der)
+        try:
+            expected = certificate.tbs_precertificate_bytes
+        except ValueError:  # a precertificate: it has no SCT list
+            continue
+        checked += 1
+        assert tbs_sha256(der) == hashlib.sha256(expected).hexdigest()
+    assert checked
+
+
+def test_without_poison_and_sct_list_the_tbs_stays_as_it_is() -> None:
+    """A root has neither, so its TBSCertificate is hashed as it is."""
+    checked = 0
+    with gzip.open(shared("certs/ca_certs.jsonl.gz"), "rt") as lines:
+        for line in lines:
+            der = base64.b64decode(json.loads(line)["der_b64"])
+            try:
+                expected = x509.load_der_x509_certificate(der).tbs_certificate_bytes
+            except (ValueError, CryptographyDeprecationWarning):
+                # Malformed on purpose, or older than the rules.
+                continue
+            checked += 1
+            assert tbs_sha256(der) == hashlib.sha256(expected).hexdigest()
+    assert checked > 100
+
+
+def test_precertificate_and_certificate_have_one_hash() -> None:
+    """In this log of ours each certificate follows its precertificate."""
+    hashes: dict[int, set[str]] = {}
+    kinds: dict[int, set[str]] = {}
+    with shared("certstream/go_1.9_rfc6962_full.jsonl").open("rb") as lines:
+        for line in lines:
+            data = json.loads(line)["data"]
+            der = base64.b64decode(data["leaf_cert"]["as_der"])
+            serial = x509.load_der_x509_certificate(der).serial_number
+            hashes.setdefault(serial, set()).add(tbs_sha256(der))
+            kinds.setdefault(serial, set()).add(data["update_type"])
+    assert all(len(of_serial) == 1 for of_serial in hashes.values())
+    assert any(len(of_serial) == 2 for of_serial in kinds.values())
+
+
+def test_agrees_with_cryptography_on_recorded_leaf_certificates() -> None:
+    checked = 0
+    with gzip.open(shared("certs/ct_leaf_certs.jsonl.gz"), "rt") as lines:
+        for line in lines:
+            record = json.loads(line)
+            der = base64.b64decode(record["der_b64"])
+            try:
+                expected = x509.load_der_x509_certificate(der).tbs_precertificate_bytes
+            except ValueError:
+                continue
+            checked += 1
+            assert tbs_sha256(der) == hashlib.sha256(expected).hexdigest()
+    assert checked > 100
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_give_a_hash_or_a_format_error(der: bytes) -> None:
+    try:
+        assert len(tbs_sha256(der)) == 64
+    except FormatError:
+        return
+
+
+@given(st.data())
+def test_a_changed_certificate_gives_a_hash_or_a_format_error(
+    data: st.DataObject,
+) -> None:
+    der = bytearray(_leaves("go_1.9_full.jsonl")[0][1])
+    at = data.draw(st.integers(0, len(der) - 1))
+    der[at] = data.draw(st.integers(0, 255))
+    try:
+        assert len(tbs_sha256(bytes(der[: data.draw(st.integers(0, len(der)))]))) == 64
+    except FormatError:
+        return
+
+
+def test_what_is_no_certificate_is_named() -> None:
+    with pytest.raises(FormatError, match="DER"):
+        tbs_sha256(b"\x30\x03\x02\x01\x05")
+    with pytest.raises(FormatError, match="DER"):
+        tbs_sha256(b"")
+
+
+def test_pem_is_not_der() -> None:
+    _, der = _leaves("go_1.9_full.jsonl")[0]
+    pem = x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
+    with pytest.raises(FormatError):
+        tbs_sha256(pem)

@@ -46,7 +46,10 @@ def test_without_poison_and_sct_list_the_tbs_stays_as_it_is() -> None:
     checked = 0
     with gzip.open(shared("certs/ca_certs.jsonl.gz"), "rt") as lines:
         for line in lines:
-            der = base64.b64decode(json.loads(line)["der_b64"])
+            record = json.loads(line)
+            if {"ct_poison", "sct_list"} & set(record["traits"]):
+                continue
+            der = base64.b64decode(record["der_b64"])
             try:
                 expected = x509.load_der_x509_certificate(der).tbs_certificate_bytes
             except (ValueError, CryptographyDeprecationWarning):

@@ -1,9 +1,14 @@
 """The fakes do what their names say; other tests stand on them."""
 
+import base64
 import contextlib
+import hashlib
 import json
+import re
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -12,6 +17,7 @@ from typing import Any
 
 import pytest
 import websocket
+from cryptography import x509
 
 from tests import data
 from tests.fakes import feed
@@ -528,3 +534,155 @@ def test_the_demo_feed_is_whole() -> None:
     demo = data.messages(data.VECTORS.parent.parent / "conf" / "demo_feed.jsonl.gz")
     assert len(demo) == 3000
     assert {json.loads(m)["message_type"] for m in demo} == {"certificate_update"}
+
+
+# The load and the peer of the bench
+
+BENCH = Path(__file__).resolve().parent.parent.parent / "bench"
+KEYWORDS = re.compile("paypal|apple|account|secure|login", re.IGNORECASE)
+
+
+@contextlib.contextmanager
+def load(*options: str) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+    """The load server, its address, and its process whose output has the totals."""
+    command = [sys.executable, str(BENCH / "load.py"), *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            port = json.loads(process.stdout.readline())["port"]
+            yield f"ws://127.0.0.1:{port}/", process
+        finally:
+            process.kill()
+
+
+def totals(process: "subprocess.Popen[str]") -> dict[str, Any]:
+    assert process.stdout is not None
+    told: dict[str, Any] = json.loads(process.stdout.readline())
+    return told
+
+
+def receive(url: str, count: int) -> list[dict[str, Any]]:
+    with client(url, skip_utf8_validation=True) as c:
+        return [json.loads(c.recv()) for _ in range(count)]
+
+
+def names_of(message: dict[str, Any]) -> list[str]:
+    if message["message_type"] == "dns_entries":
+        return list(message["data"])
+    return list(message["data"]["leaf_cert"]["all_domains"])
+
+
+def is_hit(host: str) -> bool:
+    return len(set(KEYWORDS.findall(host))) >= 2
+
+
+@pytest.mark.parametrize("pace", ["0", "100000"])
+@pytest.mark.parametrize("fragment", ["no", "yes"])
+def test_the_load_has_no_hole_and_the_hits_it_tells(pace: str, fragment: str) -> None:
+    """7,000 messages cross the end of the pool; the second connection goes on."""
+    options = ("--messages", "7000", "--rate", pace, "--fragment", fragment)
+    with load("--connections", "2", *options) as (url, process):
+        received = receive(url, 7000)
+        first = totals(process)
+        received += receive(url, 7000)
+        second = totals(process)
+    assert (first["messages"], second["messages"]) == (7000, 7000)
+    assert first["complete"]
+    positions: dict[str, list[int]] = {}
+    for message in received:
+        data_ = message["data"]
+        positions.setdefault(data_["source"]["url"], []).append(data_["cert_index"])
+        assert f"start={data_['cert_index']}&end=" in data_["cert_link"]
+        assert isinstance(data_["seen"], float)
+    assert len(positions) == 5
+    for indexes in positions.values():
+        assert indexes == list(range(indexes[0], indexes[0] + 2800))
+    hits = [name for m in received for name in names_of(m) if is_hit(name)]
+    assert len(hits) == first["hits"] + second["hits"] > 0
+    assert len(set(hits)) == len(hits)
+    assert all(re.fullmatch(r"login-paypal-\d{9}\.example\.com", h) for h in hits)
+    others = [name for m in received for name in names_of(m) if not is_hit(name)]
+    assert not any(KEYWORDS.search(name) for name in others)
+
+
+def test_full_messages_of_the_load_carry_the_certificate_they_speak_of() -> None:
+    with load("--kind", "full", "--hits", "0.2", "--timestamped") as (url, _):
+        received = receive(url, 400)
+    serials = set()
+    for message in received:
+        leaf = message["data"]["leaf_cert"]
+        der = base64.b64decode(leaf["as_der"], validate=True)
+        certificate = x509.load_der_x509_certificate(der)
+        names = certificate.extensions.get_extension_for_class(
+            x509.SubjectAlternativeName
+        ).value
+        for extension in certificate.extensions:
+            assert not isinstance(extension.value, x509.UnrecognizedExtension)
+        assert names.get_values_for_type(x509.DNSName) == leaf["all_domains"]
+        assert f"{certificate.serial_number:X}" == leaf["serial_number"]
+        assert hashlib.sha256(der).hexdigest().upper() == leaf["sha256"].replace(
+            ":", ""
+        )
+        assert leaf["sha1"] == leaf["fingerprint"]
+        assert len(message["data"]["chain"]) == 1
+        serials.add(certificate.serial_number)
+        for name in leaf["all_domains"]:
+            if is_hit(name):
+                sent_us = int(name.split("-")[3].split(".")[0])
+                assert abs(sent_us / 1e6 - message["data"]["seen"]) < 60
+    assert len(serials) == 400
+    assert sum(is_hit(names_of(message)[0]) for message in received) > 40
+
+
+def test_issuer_noise_is_in_the_issuer_and_nowhere_else() -> None:
+    with load("--hits", "0", "--issuer-noise", "0.12") as (url, _):
+        received = receive(url, 5000)
+    noisy = [
+        message
+        for message in received
+        if KEYWORDS.search(json.dumps(message["data"]["leaf_cert"]["issuer"]))
+    ]
+    assert 400 < len(noisy) < 800
+    for message in received:
+        del message["data"]["leaf_cert"]["issuer"]
+        assert not KEYWORDS.search(json.dumps(message))
+
+
+def test_keywords_of_a_file_are_those_of_the_hits(tmp_path: Path) -> None:
+    words = tmp_path / "words"
+    words.write_text("bank\nwallet\nra\n")
+    options = ("--kind", "domains", "--keywords", str(words))
+    with load(*options) as (url, _):
+        names = [name for m in receive(url, 5000) for name in names_of(m)]
+    hits = [name for name in names if name.startswith("bank-wallet-")]
+    assert len(hits) == 50
+    assert not any("ra" in name for name in names if name not in hits)
+
+
+def test_the_load_answers_pings() -> None:
+    with load("--rate", "50") as (url, _), client(url) as c:
+        c.ping("are you there")
+        answers = (c.recv_data_frame(control_frame=True) for _ in range(200))
+        pong = next(frame for opcode, frame in answers if opcode == feed.PONG)
+    assert pong.data == b"are you there"
+
+
+@pytest.mark.parametrize("kind", ["lite", "full", "domains"])
+def test_the_peer_finds_every_hit_of_the_load(kind: str) -> None:
+    with load("--kind", kind, "--messages", "1500", "--connections", "1") as (url, _):
+        command = [sys.executable, str(BENCH / "peer.py"), "--url", url]
+        done = subprocess.run(
+            [*command, "--messages", "1500", "--seconds", "60"],
+            stdout=subprocess.PIPE,
+            check=True,
+            timeout=90,
+        )
+    result = json.loads(done.stdout)
+    assert result["messages"] == 1500
+    assert result["hits"] == expected_hits(kind)
+    assert result["cpu_seconds"] > 0
+
+
+def expected_hits(kind: str) -> int:
+    with load("--kind", kind) as (url, _):
+        return sum(is_hit(n) for m in receive(url, 1500) for n in names_of(m))

@@ -8,17 +8,25 @@ apart, whatever else is equal.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, delete, func, literal, select
+from sqlalchemy import (
+    Connection,
+    Insert,
+    Table,
+    bindparam,
+    delete,
+    func,
+    literal,
+    select,
+)
 
 from ctmonitor.model.certificate import Certificate
 from ctmonitor.model.clock import utc_text
 from ctmonitor.model.text import bounded
-from ctmonitor.store.engine import Database, chunks
-from ctmonitor.store.rows import text
+from ctmonitor.store.engine import Batched, Database, chunks
+from ctmonitor.store.rows import Values, recurring_text, text
 from ctmonitor.store.schema import (
     HOST_ISSUANCE,
     ISSUANCE,
@@ -91,7 +99,8 @@ class _Row:
         return changed
 
 
-_COLUMNS = [ISSUANCE.c[field.name] for field in fields(_Row)]
+_NAMES = [field.name for field in fields(_Row)]
+_COLUMNS = [ISSUANCE.c[name] for name in _NAMES]
 _BY_IDENTITY = select(*_COLUMNS).where(
     ISSUANCE.c.identity.in_(bindparam("keys", expanding=True))
 )
@@ -188,11 +197,11 @@ def record_issuances(
     # First, since a row that stays may take the identity of one that goes.
     _merge(database, connection, [(row.id, shelf.kept(row).id) for row in moved])
     if changed:
-        connection.execute(
-            _UPDATE, [_values(row) | {"row_id": row.id} for row in changed.values()]
-        )
+        values = [_values(row) | {"row_id": row.id} for row in changed.values()]
+        connection.execute(_UPDATE, values)
     if new:
-        connection.execute(ISSUANCE.insert(), [asdict(row) for row in new.values()])
+        values = [_values(row) for row in new.values()]
+        Batched.of(database, database.insert(ISSUANCE)).run(connection, values)
     return [shelf.kept(row).id for row in chosen]
 
 
@@ -202,10 +211,10 @@ def _row_of(certificate: Certificate, row_id: int, first_seen: str) -> _Row:
         id=row_id,
         identity=text(certificate.identity),
         tbs_sha256=text(certificate.tbs_sha256),
-        authority_key_id=text(certificate.authority_key_id),
-        issuer_id=text(certificate.issuer_id),
+        authority_key_id=recurring_text(certificate.authority_key_id),
+        issuer_id=recurring_text(certificate.issuer_id),
         serial="" if serial is None else bounded(f"{serial:x}"),
-        issuer_dn=text(certificate.issuer_dn),
+        issuer_dn=recurring_text(certificate.issuer_dn),
         not_before=utc_text(certificate.not_before),
         not_after=utc_text(certificate.not_after),
         sha1=text(certificate.sha1),
@@ -216,10 +225,8 @@ def _row_of(certificate: Certificate, row_id: int, first_seen: str) -> _Row:
     )
 
 
-def _values(row: _Row) -> dict[str, Any]:
-    values = asdict(row)
-    del values["id"]
-    return values
+def _values(row: _Row) -> Values:
+    return {column: getattr(row, column) for column in _NAMES}
 
 
 def _stored(connection: Connection, told: Sequence[_Row]) -> list[_Row]:
@@ -238,24 +245,15 @@ def _merge(
     database: Database, connection: Connection, moved: Sequence[tuple[int, int]]
 ) -> None:
     for source, target in moved:
-        names = select(ISSUANCE_NAME.c.name).where(
-            ISSUANCE_NAME.c.issuance_id == source
-        )
-        # Hosts of an issuance are among its names; by them the key is of use.
-        for table, narrow in (
-            (HOST_ISSUANCE, [HOST_ISSUANCE.c.host.in_(names)]),
-            (ISSUANCE_NAME, []),
-            (SEEN, []),
-        ):
-            here = [table.c.issuance_id == source, *narrow]
-            connection.execute(_copy(database, table, target, here))
-            connection.execute(delete(table).where(*here))
+        for table in (HOST_ISSUANCE, ISSUANCE_NAME, SEEN):
+            connection.execute(_copy(database, table, source, target))
+            connection.execute(delete(table).where(table.c.issuance_id == source))
         connection.execute(delete(ISSUANCE).where(ISSUANCE.c.id == source))
 
 
-def _copy(database: Database, table: Table, target: int, here: list[Any]) -> Any:
+def _copy(database: Database, table: Table, source: int, target: int) -> Insert:
     others = [column for column in table.c if column.name != "issuance_id"]
-    rows = select(literal(target), *others).where(*here)
+    rows = select(literal(target), *others).where(table.c.issuance_id == source)
     return (
         database.insert(table)
         .from_select(["issuance_id", *(column.name for column in others)], rows)

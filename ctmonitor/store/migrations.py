@@ -32,6 +32,10 @@ CREATE TABLE ctm_migrations (
     version INTEGER NOT NULL PRIMARY KEY,
     applied_at {text} NOT NULL
 );
+CREATE TABLE ctm_counter (
+    name {text} NOT NULL PRIMARY KEY,
+    value {id} NOT NULL
+);
 CREATE TABLE ctm_issuance (
     id {id} NOT NULL PRIMARY KEY,
     identity {text} NOT NULL UNIQUE,
@@ -55,20 +59,21 @@ CREATE TABLE ctm_issuance_name (
     PRIMARY KEY (issuance_id, name)
 ) {clustered};
 CREATE TABLE ctm_host_issuance (
-    host {text} NOT NULL,
+    host_id {id} NOT NULL,
     issuance_id {id} NOT NULL,
-    PRIMARY KEY (host, issuance_id)
+    PRIMARY KEY (host_id, issuance_id)
 ) {clustered};
+CREATE INDEX ctm_host_issuance_issuance_id ON ctm_host_issuance (issuance_id);
 CREATE TABLE ctm_reason (
-    host {text} NOT NULL,
+    host_id {id} NOT NULL,
     kind {text} NOT NULL,
     rule {text} NOT NULL,
     weight {id} NOT NULL,
-    PRIMARY KEY (host, kind, rule)
+    PRIMARY KEY (host_id, kind, rule)
 ) {clustered};
 CREATE TABLE ctm_seen (
     issuance_id {id} NOT NULL,
-    host {text} NOT NULL,
+    host_id {id} NOT NULL,
     feed {text} NOT NULL,
     log {text} NOT NULL,
     log_index {id} NOT NULL,
@@ -78,7 +83,7 @@ CREATE TABLE ctm_seen (
     seen_at {text},
     logged_at {text},
     recorded_at {text} NOT NULL,
-    PRIMARY KEY (issuance_id, host, feed, log, log_index, entry_type)
+    PRIMARY KEY (issuance_id, host_id, feed, log, log_index, entry_type)
 ) {clustered};
 CREATE TABLE ctm_gap (
     feed {text} NOT NULL,

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, inspect, select
+from sqlalchemy import Column, ColumnElement, Connection, Row, Table, inspect, select
 
 from ctmonitor.errors import StoreError, StoreUnavailable
 from ctmonitor.model.batch import Gap, GapCause
@@ -31,6 +31,7 @@ from ctmonitor.store.engine import (
 )
 from ctmonitor.store.schema import (
     GAP,
+    HOST_ID,
     HOST_ISSUANCE,
     ISSUANCE,
     ISSUANCE_NAME,
@@ -78,6 +79,7 @@ def open_reader(*, db_file: Path | None, url: str, table: str) -> "Reader":
                     f"{database.label} has no table {table}. Correct [DATABASE] "
                     "TABLEname, or run certstreammonitor.py first, which creates it."
                 )
+            columns = {column["name"] for column in inspector.get_columns(table)}
             complete = {
                 ours.name
                 for ours in OUR_TABLES
@@ -88,7 +90,12 @@ def open_reader(*, db_file: Path | None, url: str, table: str) -> "Reader":
     except BaseException:
         database.engine.dispose()
         raise
-    return Reader(database, promised_table(table), frozenset(complete))
+    return Reader(
+        database,
+        promised_table(table),
+        frozenset(complete),
+        has_host_ids=HOST_ID in columns,
+    )
 
 
 def _file_to_read(path: Path) -> Database:
@@ -127,11 +134,17 @@ class Reader:
     """
 
     def __init__(
-        self, database: Database, table: Table, tables: frozenset[str]
+        self,
+        database: Database,
+        table: Table,
+        tables: frozenset[str],
+        *,
+        has_host_ids: bool,
     ) -> None:
         self._database = database
         self._table = table
         self._tables = tables  # those of ours that are there, with all columns
+        self._has_host_ids = has_host_ids
 
     def hosts(self, since: datetime | None) -> Iterator[Host]:
         """
@@ -209,26 +222,22 @@ class Reader:
         issuances: defaultdict[str, list[Issuance]] = defaultdict(list)
         seen: defaultdict[str, list[Seen]] = defaultdict(list)
         with self._connected() as connection:
-            for row in self._among(connection, REASON, REASON.c.host, domains):
-                reasons[row.host].append(Reason(row.rule, row.kind, row.weight))
+            domain_of = self._domains(connection, domains)
+            ids = sorted(domain_of)
+            for row in self._among(connection, REASON.c.host_id, ids):
+                reason = Reason(row.rule, row.kind, row.weight)
+                reasons[domain_of[row.host_id]].append(reason)
             links = [
-                (row.host, row.issuance_id)
-                for row in self._among(
-                    connection, HOST_ISSUANCE, HOST_ISSUANCE.c.host, domains
-                )
+                (domain_of[row.host_id], row.issuance_id)
+                for row in self._among(connection, HOST_ISSUANCE.c.host_id, ids)
             ]
             found = self._issuances(connection, sorted({number for _, number in links}))
-            for host, number in links:
+            for domain, number in links:
                 if number in found:
-                    issuances[host].append(found[number])
-            for row in self._among(
-                connection,
-                SEEN,
-                SEEN.c.host,
-                domains,
-                SEEN.c.issuance_id == NO_ISSUANCE,
-            ):
-                seen[row.host].append(_seen(row))
+                    issuances[domain].append(found[number])
+            without = SEEN.c.issuance_id == NO_ISSUANCE
+            for row in self._among(connection, SEEN.c.host_id, ids, without):
+                seen[domain_of[row.host_id]].append(_seen(row))
         for host in hosts:
             yield HostDetail(
                 host,
@@ -237,15 +246,31 @@ class Reader:
                 tuple(seen[host.domain]),
             )
 
+    def _domains(
+        self, connection: Connection, domains: Sequence[str]
+    ) -> dict[int, str]:
+        """The hosts by their number; without those that only another program wrote."""
+        columns = self._table.c
+        if not self._has_host_ids:
+            return {}
+        return {
+            host_id: domain
+            for some in chunks(domains)
+            for domain, host_id in connection.execute(
+                select(columns.Domain, columns[HOST_ID]).where(
+                    columns.Domain.in_(some), columns[HOST_ID].is_not(None)
+                )
+            )
+        }
+
     def _issuances(
         self, connection: Connection, numbers: Sequence[int]
     ) -> dict[int, Issuance]:
         names: defaultdict[int, list[str]] = defaultdict(list)
         seen: defaultdict[int, list[Seen]] = defaultdict(list)
-        column = ISSUANCE_NAME.c.issuance_id
-        for row in self._among(connection, ISSUANCE_NAME, column, numbers):
+        for row in self._among(connection, ISSUANCE_NAME.c.issuance_id, numbers):
             names[row.issuance_id].append(row.name)
-        for row in self._among(connection, SEEN, SEEN.c.issuance_id, numbers):
+        for row in self._among(connection, SEEN.c.issuance_id, numbers):
             seen[row.issuance_id].append(_seen(row))
         return {
             row.id: Issuance(
@@ -259,23 +284,23 @@ class Reader:
                 names=tuple(names[row.id]),
                 seen=tuple(seen[row.id]),
             )
-            for row in self._among(connection, ISSUANCE, ISSUANCE.c.id, numbers)
+            for row in self._among(connection, ISSUANCE.c.id, numbers)
         }
 
     def _among(
         self,
         connection: Connection,
-        table: Table,
-        column: ColumnElement[Any],
+        column: Column[Any],
         values: Sequence[Any],
         *further: ColumnElement[bool],
     ) -> Iterator[Row[Any]]:
         """Rows with one of the values, in the order of the key; none without table."""
+        table = column.table
         if table.name not in self._tables:
             return
         for some in chunks(values):
-            query: Select[Any] = select(table).where(column.in_(some), *further)
-            yield from connection.execute(query.order_by(*table.primary_key.columns))
+            query = select(table).where(column.in_(some), *further)
+            yield from connection.execute(query.order_by(*table.primary_key))
 
 
 def _or_empty(value: object) -> str:

@@ -2,10 +2,10 @@
 Findings as rows: what of a stranger's text is stored, and under which keys. No I/O.
 
 Every text passes `printable`, so that each database can hold it and each terminal can
-show it, and has a limit, since PostgreSQL refuses keys above 2,704 bytes.
+show it, and has a limit: PostgreSQL refuses keys above 2,704 bytes.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -17,17 +17,13 @@ from ctmonitor.model.finding import Finding
 from ctmonitor.model.name import host_key
 from ctmonitor.model.text import bounded, printable
 from ctmonitor.model.verdict import Reason
-from ctmonitor.store.schema import NO_INDEX, NO_ISSUANCE, moment_text
+from ctmonitor.store.schema import NO_HOST, NO_INDEX, NO_ISSUANCE, moment_text
 
 Values = dict[str, Any]  # a row, by column
 
 _MAX_INTEGER = 2**63 - 1
-# A key of ctm_seen is a host (at most 500 characters, 2,000 bytes), feed and log; one
-# of ctm_reason a host and a rule.
-_MAX_ADDRESS = 250
+_MAX_ADDRESS = 250  # a key of ctm_seen has two of them
 _MAX_WORD = 30
-_MAX_RULE = 500
-_MAX_RULE_OF_ODD_HOST = 120
 # A certificate with 10,000 names that all match would make 10,000 rows with 10,000
 # names each; then each row holds the first names only. ctm_issuance_name has all.
 _MAX_SAN_OF_SIGHTING = 4_000_000
@@ -35,92 +31,115 @@ _MAX_SAN_OF_SIGHTING = 4_000_000
 
 @dataclass(slots=True)
 class Told:
-    """A finding, and the hosts that it tells of, in its order and without doubles."""
+    """A finding by the hosts that it tells of, in its order and without doubles."""
 
     finding: Finding
-    hosts: tuple[str, ...]
+    reasons: dict[str, tuple[Reason, ...]]  # by host, as stored
+
+    @property
+    def hosts(self) -> Iterable[str]:
+        """The keys of its hosts."""
+        return self.reasons.keys()
+
+
+def told_of(findings: Sequence[Finding]) -> list[Told]:
+    """The findings with their hosts under the names by which they are stored."""
+    told = []
+    for finding in findings:
+        reasons: dict[str, tuple[Reason, ...]] = {}
+        for verdict in finding.verdict.findings:
+            host = host_key(verdict.name)
+            reasons[host] = reasons.get(host, ()) + verdict.reasons
+        told.append(Told(finding, reasons))
+    return told
+
+
+def promised_rows(told: Sequence[Told], now: datetime) -> dict[str, Values]:
+    """By host, its row of the promised table in case that it is new."""
+    first_seen = utc_text(now)
+    rows: dict[str, Values] = {}
+    for each in told:
+        shared: Values = {}
+        for host in each.hosts:
+            if host in rows:
+                continue
+            if not shared:
+                shared = _shared_columns(each.finding.sighting, len(each.reasons))
+                shared["FirstSeen"] = first_seen
+            rows[host] = {"Domain": host, **shared}
+    return rows
 
 
 @dataclass(slots=True)
-class Rows:
-    """The rows of a batch, by their keys; those of issuances need an id first."""
+class Children:
+    """Rows of our tables that bear the number of a host or an issuance, by key."""
 
-    told: list[Told] = field(default_factory=list)
-    hosts: dict[str, Values] = field(default_factory=dict)
-    reasons: dict[tuple[str, str, str], Values] = field(default_factory=dict)
+    recorded_at: str
+    reasons: dict[tuple[int, str, str], Values] = field(default_factory=dict)
     names: dict[tuple[int, str], Values] = field(default_factory=dict)
-    host_issuances: dict[tuple[str, int], Values] = field(default_factory=dict)
+    host_issuances: dict[tuple[int, int], Values] = field(default_factory=dict)
     seen: dict[tuple[Any, ...], Values] = field(default_factory=dict)
 
-    @classmethod
-    def of(cls, findings: Sequence[Finding], now: datetime) -> "Rows":
+    def add(
+        self, told: Told, host_ids: Mapping[str, int], issuance_id: int | None
+    ) -> None:
         """
-        All rows that can be made without looking into the database.
+        The rows of one finding.
 
         Args:
-            now: the time that becomes FirstSeen of hosts that are new.
+            host_ids: number of each of its hosts.
+            issuance_id: number of its certificate's issuance; None without certificate.
         """
-        rows = cls()
-        first_seen, recorded_at = utc_text(now), moment_text(now)
-        for finding in findings:
-            sighting = finding.sighting
-            hosts: dict[str, None] = {}
-            for verdict in finding.verdict.findings:
-                host = host_key(verdict.name)
-                hosts[host] = None
-                for reason in verdict.reasons:
-                    row = _reason_row(host, reason)
-                    rows.reasons.setdefault((host, row["kind"], row["rule"]), row)
-            rows.told.append(Told(finding, tuple(hosts)))
-            if new := [host for host in hosts if host not in rows.hosts]:
-                shared = _promised_columns(sighting, len(hosts)) | {
-                    "FirstSeen": first_seen
-                }
-                for host in new:
-                    rows.hosts[host] = {"Domain": host, **shared}
-            if sighting.certificate is None:
-                for host in hosts:
-                    rows._see(NO_ISSUANCE, host, sighting, recorded_at)
-        return rows
-
-    def add_issuance(self, issuance_id: int, told: Told, now: datetime) -> None:
-        """The rows of a finding whose certificate is stored under `issuance_id`."""
         sighting = told.finding.sighting
-        # A merge finds the hosts of an issuance by its names.
+        for host, reasons in told.reasons.items():
+            host_id = host_ids[host]
+            for reason in reasons:
+                self._add_reason(host_id, reason)
+            if issuance_id is None:
+                self._add_seen(NO_ISSUANCE, host_id, sighting)
+            else:
+                self.host_issuances[host_id, issuance_id] = {
+                    "host_id": host_id,
+                    "issuance_id": issuance_id,
+                }
+        if issuance_id is None:
+            return
         names: Iterable[str] = sighting.names
         if sighting.certificate is not None and sighting.certificate.names != names:
             names = (*names, *sighting.certificate.names)
-        for name in {*told.hosts, *map(host_key, names)}:
+        for name in set(map(host_key, names)):
             self.names[issuance_id, name] = {"issuance_id": issuance_id, "name": name}
-        for host in told.hosts:
-            self.host_issuances[host, issuance_id] = {
-                "host": host,
-                "issuance_id": issuance_id,
-            }
-        self._see(issuance_id, "", sighting, moment_text(now))
+        self._add_seen(issuance_id, NO_HOST, sighting)
 
-    def _see(
-        self, issuance_id: int, host: str, sighting: Sighting, recorded_at: str | None
-    ) -> None:
+    def _add_reason(self, host_id: int, reason: Reason) -> None:
+        kind, rule = _word(reason.kind), recurring_text(reason.rule)
+        self.reasons[host_id, kind, rule] = {
+            "host_id": host_id,
+            "kind": kind,
+            "rule": rule,
+            "weight": max(-_MAX_INTEGER, min(reason.weight, _MAX_INTEGER)),
+        }
+
+    def _add_seen(self, issuance_id: int, host_id: int, sighting: Sighting) -> None:
         feed, log = _address(sighting.feed), _address(sighting.log)
         index = _integer(sighting.index)
         log_index = NO_INDEX if index is None else index
         entry_type = _word(sighting.entry_type)
-        key = (issuance_id, host, feed, log, log_index, entry_type)
+        key = (issuance_id, host_id, feed, log, log_index, entry_type)
         if key in self.seen:
             return
         self.seen[key] = {
             "issuance_id": issuance_id,
-            "host": host,
+            "host_id": host_id,
             "feed": feed,
             "log": log,
             "log_index": log_index,
             "entry_type": entry_type,
-            "log_name": text(sighting.log_name),
+            "log_name": recurring_text(sighting.log_name),
             "link": text(sighting.link),
             "seen_at": moment_text(sighting.seen),
             "logged_at": moment_text(sighting.logged),
-            "recorded_at": recorded_at,
+            "recorded_at": self.recorded_at,
         }
 
 
@@ -145,25 +164,13 @@ def gap_row(gap: Gap) -> Values:
     }
 
 
-def _reason_row(host: str, reason: Reason) -> Values:
-    is_odd = len(host) > 253 or not host.isascii()
-    return {
-        "host": host,
-        "kind": _word(reason.kind),
-        "rule": bounded(
-            printable(reason.rule), _MAX_RULE_OF_ODD_HOST if is_odd else _MAX_RULE
-        ),
-        "weight": max(-_MAX_INTEGER, min(reason.weight, _MAX_INTEGER)),
-    }
-
-
-def _promised_columns(sighting: Sighting, hosts: int) -> Values:
+def _shared_columns(sighting: Sighting, hosts: int) -> Values:
     certificate = sighting.certificate
     values: Values = {"SAN": _san(sighting.names, hosts), "StillInvestig": None}
     if certificate is None:
         return values | {"Issuer": "", "Fingerprint": "", "Startime": ""}
     return values | {
-        "Issuer": text(certificate.issuer_dn),
+        "Issuer": recurring_text(certificate.issuer_dn),
         "Fingerprint": text(certificate.fingerprint),
         "Startime": utc_text(certificate.not_before) or "",
     }
@@ -182,6 +189,13 @@ def _san(names: Sequence[str], hosts: int) -> str:
 def _address(written: str) -> str:
     escaped = printable(written).encode("ascii", "backslashreplace").decode("ascii")
     return bounded(escaped, _MAX_ADDRESS)
+
+
+# As do rules, issuers and names of logs.
+@lru_cache(maxsize=4096)
+def recurring_text(written: str) -> str:
+    """`text`, for what few certificates have alone."""
+    return text(written)
 
 
 @lru_cache(maxsize=256)

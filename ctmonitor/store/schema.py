@@ -2,7 +2,8 @@
 The tables, as statements see them; `migrations` creates ours.
 
 The promised table keeps the columns of CertStreamMonitor, whose programs may read and
-write the same SQLite file. Our tables stand beside it and begin with `ctm_`.
+write the same SQLite file; one column of ours comes after them. Our tables stand beside
+it and, like the column, begin with `ctm_`.
 
 Times of ours are UTC text with microseconds (`2026-11-21T14:00:00.000000+00:00`); the
 promised table's, and a certificate's validity, are UTC text to the second, without
@@ -20,7 +21,9 @@ from sqlalchemy import BigInteger, Boolean, Column, Integer, MetaData, Table, Te
 # PostgreSQL cuts longer names without a word.
 MAX_TABLE_NAME_BYTES = 63
 NO_ISSUANCE = -1  # ctm_seen.issuance_id of a sighting without a certificate
+NO_HOST = -1  # ctm_seen.host_id of a sighting with one
 NO_INDEX = -1
+HOST_ID = "ctm_id"
 
 _METADATA = MetaData()
 _BIG = BigInteger().with_variant(Integer(), "sqlite")
@@ -32,10 +35,18 @@ MIGRATIONS = Table(
     Column("applied_at", Text, nullable=False),
 )
 
+# Numbers given last, by what they count; a writer is alone while it gives some.
+COUNTER = Table(
+    "ctm_counter",
+    _METADATA,
+    Column("name", Text, primary_key=True),
+    Column("value", _BIG, nullable=False),
+)
+HOST_COUNTER = "host"
+
 ISSUANCE = Table(
     "ctm_issuance",
     _METADATA,
-    # Given by the writer, which is alone while it writes.
     Column("id", _BIG, primary_key=True, autoincrement=False),
     Column("identity", Text, nullable=False, unique=True),
     Column("tbs_sha256", Text, nullable=False),
@@ -62,25 +73,25 @@ ISSUANCE_NAME = Table(
 HOST_ISSUANCE = Table(
     "ctm_host_issuance",
     _METADATA,
-    Column("host", Text, primary_key=True),
-    Column("issuance_id", _BIG, primary_key=True, autoincrement=False),
+    Column("host_id", _BIG, primary_key=True, autoincrement=False),
+    Column("issuance_id", _BIG, primary_key=True, autoincrement=False, index=True),
 )
 
 REASON = Table(
     "ctm_reason",
     _METADATA,
-    Column("host", Text, primary_key=True),
+    Column("host_id", _BIG, primary_key=True, autoincrement=False),
     Column("kind", Text, primary_key=True),
     Column("rule", Text, primary_key=True),
     Column("weight", _BIG, nullable=False),
 )
 
-# A sighting with a certificate bears issuance_id, one without bears host.
+# A sighting with a certificate bears issuance_id, one without bears host_id.
 SEEN = Table(
     "ctm_seen",
     _METADATA,
     Column("issuance_id", _BIG, primary_key=True, autoincrement=False),
-    Column("host", Text, primary_key=True),
+    Column("host_id", _BIG, primary_key=True, autoincrement=False),
     Column("feed", Text, primary_key=True),
     Column("log", Text, primary_key=True),
     Column("log_index", _BIG, primary_key=True, autoincrement=False),
@@ -131,6 +142,11 @@ def promised_table(name: str) -> Table:
         Column("Startime", text),
         Column("FirstSeen", text),
         Column("StillInvestig", text),
+        # Ours, and last: NULL in a row of another program until we have to do with it.
+        # Rows of our tables bear this number instead of the name, so that those of a
+        # batch share a few pages at the end; by name, each row would touch a page of
+        # its own. (The row number of SQLite does not survive a VACUUM.)
+        Column(HOST_ID, _BIG),
     )
 
 

@@ -5,14 +5,25 @@ Each step is one statement for the whole batch: a statement, or a commit, for ea
 is what makes a table of a million hosts slow.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from zlib import crc32
 
-from sqlalchemy import Connection, Index, Table, bindparam, func, inspect, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    Index,
+    Table,
+    bindparam,
+    func,
+    inspect,
+    select,
+)
 
 from ctmonitor.errors import StoreError
 from ctmonitor.model.batch import Cursor, Gap
@@ -20,6 +31,7 @@ from ctmonitor.model.clock import now_utc, utc_text
 from ctmonitor.model.finding import Finding, Novelty, Recorded
 from ctmonitor.model.text import shortened
 from ctmonitor.store.engine import (
+    Batched,
     Database,
     check_file,
     chunks,
@@ -29,10 +41,20 @@ from ctmonitor.store.engine import (
 )
 from ctmonitor.store.issuances import record_issuances
 from ctmonitor.store.migrations import migrate
-from ctmonitor.store.rows import Rows, Values, gap_row
+from ctmonitor.store.rows import (
+    Children,
+    Told,
+    Values,
+    gap_row,
+    promised_rows,
+    told_of,
+)
 from ctmonitor.store.schema import (
+    COUNTER,
     CURSOR,
     GAP,
+    HOST_COUNTER,
+    HOST_ID,
     HOST_ISSUANCE,
     ISSUANCE_NAME,
     MAX_TABLE_NAME_BYTES,
@@ -44,6 +66,8 @@ from ctmonitor.store.schema import (
 
 BUSY_TIMEOUT_S = 10.0
 STOP_CHECKING = "Stop checking"  # how StillInvestig of a host given up begins
+
+_LAST_HOST_ID = select(COUNTER.c.value).where(COUNTER.c.name == HOST_COUNTER)
 
 
 def open_store(
@@ -89,6 +113,15 @@ def open_store(
     return Store(database, promised, now)
 
 
+class _Overtaken(Exception):
+    """
+    A program that does not know our lock wrote a host between our look and our INSERT.
+
+    The transaction is rolled back and done again: now its row is to be seen. (With a
+    savepoint instead, SQLite would copy each page that is changed.)
+    """
+
+
 class Store:
     """
     Writes what was found. For one thread at a time, whichever opened it.
@@ -103,17 +136,23 @@ class Store:
         self._now = now
         insert = database.insert
         is_among = table.c.Domain.in_(bindparam("hosts", expanding=True))
-        self._known = select(table.c.Domain, table.c.StillInvestig).where(is_among)
-        self._insert_host = (
-            insert(table).on_conflict_do_nothing().returning(table.c.Domain)
+        host_id = table.c[HOST_ID]
+        self._known = select(table.c.Domain, table.c.StillInvestig, host_id).where(
+            is_among
         )
+        self._give_id = (
+            table.update()
+            .where(table.c.Domain == bindparam("host"))
+            .values({HOST_ID: bindparam("number")})
+        )
+        self._insert_host = Batched.of(database, insert(table).on_conflict_do_nothing())
         self._follow_again = (
             table.update()
             .where(is_among)
             .values(StillInvestig=None, FirstSeen=bindparam("now"))
         )
         self._insert_new = {
-            ours: insert(ours).on_conflict_do_nothing()
+            ours: Batched.of(database, insert(ours).on_conflict_do_nothing())
             for ours in (REASON, ISSUANCE_NAME, HOST_ISSUANCE, SEEN)
         }
         gap = insert(GAP)
@@ -126,6 +165,10 @@ class Store:
                 "index_end": func.coalesce(gap.excluded.index_end, GAP.c.index_end),
                 "detail": gap.excluded.detail,
             },
+        )
+        counter = insert(COUNTER)
+        self._set_counter = counter.on_conflict_do_update(
+            index_elements=[COUNTER.c.name], set_={"value": counter.excluded.value}
         )
         cursor = insert(CURSOR)
         self._insert_cursor = cursor.on_conflict_do_update(
@@ -156,31 +199,31 @@ class Store:
         if not findings and not gaps and cursor is None:
             return []
         now = self._now()
-        rows = Rows.of(findings, now)
-        with self._database.writing() as connection:
-            novelties = self._write_hosts(connection, rows.hosts, now)
-            self._add_issuances(connection, rows, now)
-            for table, values in (
-                (REASON, rows.reasons),
-                (ISSUANCE_NAME, rows.names),
-                (HOST_ISSUANCE, rows.host_issuances),
-                (SEEN, rows.seen),
-            ):
-                if values:
-                    ordered = [row for _, row in sorted(values.items())]
-                    connection.execute(self._insert_new[table], ordered)
-            if gaps:
-                connection.execute(self._insert_gap, [gap_row(gap) for gap in gaps])
-            if cursor is not None:
-                row = {"source": cursor.source, "position": cursor.position}
-                connection.execute(
-                    self._insert_cursor, row | {"updated_at": moment_text(now)}
-                )
+        told = told_of(findings)
+        promised = promised_rows(told, now)
+        hosts: dict[str, tuple[int, Novelty]] | None = None
+        while hosts is None:
+            with suppress(_Overtaken), self._database.writing() as connection:
+                hosts = self._write_hosts(connection, promised, now)
+                host_ids = {host: number for host, (number, _) in hosts.items()}
+                self._write_children(connection, told, host_ids, now)
+                if gaps:
+                    connection.execute(self._insert_gap, [gap_row(gap) for gap in gaps])
+                if cursor is not None:
+                    row = {"source": cursor.source, "position": cursor.position}
+                    connection.execute(
+                        self._insert_cursor, row | {"updated_at": moment_text(now)}
+                    )
+        news = {
+            host: novelty
+            for host, (_, novelty) in hosts.items()
+            if novelty is not Novelty.KNOWN
+        }
         return [
             # The first to name a host takes its novelty.
-            Recorded(host, novelties.pop(host, Novelty.KNOWN), told.finding)
-            for told in rows.told
-            for host in told.hosts
+            Recorded(host, news.pop(host, Novelty.KNOWN), each.finding)
+            for each in told
+            for host in each.hosts
         ]
 
     def cursor(self, source: str) -> Cursor | None:
@@ -212,50 +255,82 @@ class Store:
         self.close()
 
     def _write_hosts(
-        self, connection: Connection, hosts: dict[str, Values], now: datetime
-    ) -> dict[str, Novelty]:
-        """The novelty of each host that is not simply known."""
+        self, connection: Connection, rows: Mapping[str, Values], now: datetime
+    ) -> dict[str, tuple[int, Novelty]]:
+        """Number and novelty of each host; new ones written, others followed again."""
         # In the order of the index, in which neighbours share pages.
-        ordered = sorted(hosts)
-        known: dict[str, str | None] = {}
+        ordered = sorted(rows)
+        known: dict[str, tuple[str | None, int | None]] = {}
         for some in chunks(ordered):
-            known.update(
-                (host, state)
-                for host, state in connection.execute(self._known, {"hosts": some})
-            )
-        novelties: dict[str, Novelty] = {}
-        if new := [hosts[host] for host in ordered if host not in known]:
-            # A program that does not know our lock may have been faster; the host
-            # that does not come back was its.
-            for (host,) in connection.execute(self._insert_host, new):
-                novelties[host] = Novelty.NEW
-        again = [
-            host
-            for host, state in known.items()
-            if state is not None and state.startswith(STOP_CHECKING)
-        ]
+            found = connection.execute(self._known, {"hosts": some})
+            known.update((host, (state, number)) for host, state, number in found)
+        last = connection.execute(_LAST_HOST_ID).scalar() or 0
+        numbers = count(last + 1)
+        hosts: dict[str, tuple[int, Novelty]] = {}
+        new: list[Values] = []
+        without_id: list[Values] = []
+        again: list[str] = []
+        for host in ordered:
+            if host not in known:
+                hosts[host] = (next(numbers), Novelty.NEW)
+                new.append(rows[host] | {HOST_ID: hosts[host][0]})
+                continue
+            state, number = known[host]
+            if number is None:
+                number = next(numbers)
+                without_id.append({"host": host, "number": number})
+            hosts[host] = (number, Novelty.KNOWN)
+            if state is not None and state.startswith(STOP_CHECKING):
+                hosts[host] = (number, Novelty.FOLLOWED_AGAIN)
+                again.append(host)
+        if new and self._insert_host.run(connection, new) != len(new):
+            raise _Overtaken
+        if without_id:
+            connection.execute(self._give_id, without_id)
         for some in chunks(again):
             connection.execute(
                 self._follow_again, {"hosts": some, "now": utc_text(now)}
             )
-        return novelties | dict.fromkeys(again, Novelty.FOLLOWED_AGAIN)
+        if new or without_id:
+            values = {"name": HOST_COUNTER, "value": next(numbers) - 1}
+            connection.execute(self._set_counter, values)
+        return hosts
 
-    def _add_issuances(self, connection: Connection, rows: Rows, now: datetime) -> None:
-        certified = [
-            (told, certificate)
-            for told in rows.told
-            if (certificate := told.finding.sighting.certificate) is not None
-        ]
-        if not certified:
-            return
-        ids = record_issuances(
-            self._database,
-            connection,
-            [certificate for _, certificate in certified],
-            now,
-        )
-        for (told, _), issuance_id in zip(certified, ids, strict=True):
-            rows.add_issuance(issuance_id, told, now)
+    def _write_children(
+        self,
+        connection: Connection,
+        told: Sequence[Told],
+        host_ids: Mapping[str, int],
+        now: datetime,
+    ) -> None:
+        """All that hangs on hosts and issuances, with the issuances themselves."""
+        certificates = {
+            number: certificate
+            for number, each in enumerate(told)
+            if (certificate := each.finding.sighting.certificate) is not None
+        }
+        issuance_ids: dict[int, int] = {}
+        if certificates:
+            found = record_issuances(
+                self._database, connection, list(certificates.values()), now
+            )
+            issuance_ids = dict(zip(certificates, found, strict=True))
+        children = Children(moment_text(now) or "")
+        for number, each in enumerate(told):
+            children.add(each, host_ids, issuance_ids.get(number))
+        for table, rows in (
+            (REASON, children.reasons),
+            (ISSUANCE_NAME, children.names),
+            (HOST_ISSUANCE, children.host_issuances),
+            (SEEN, children.seen),
+        ):
+            if rows:
+                ordered = [row for _, row in sorted(rows.items(), key=_first)]
+                self._insert_new[table].run(connection, ordered)
+
+
+def _first(pair: tuple[Any, Any]) -> Any:
+    return pair[0]
 
 
 def _check_table_name(table: str) -> None:
@@ -292,11 +367,22 @@ def _provide(database: Database, promised: Table) -> None:
             promised.create(connection)
         else:
             _check_columns(database, connection, promised)
+        if HOST_ID not in {
+            column["name"] for column in inspect(connection).get_columns(promised.name)
+        }:
+            _add_column(connection, promised.c[HOST_ID])
         indexes = inspector.get_indexes(promised.name)
         if not any(index["column_names"][:1] == ["FirstSeen"] for index in indexes):
             # `--since` over a million hosts. Names of indexes are those of tables.
             name = f"ctm_{crc32(promised.name.encode()):08x}_first_seen"
             Index(name, promised.c.FirstSeen).create(connection)
+
+
+def _add_column(connection: Connection, column: Column[Any]) -> None:
+    dialect = connection.dialect
+    table = dialect.identifier_preparer.format_table(column.table)
+    kind = column.type.compile(dialect)
+    connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {column.name} {kind}")
 
 
 def _check_columns(database: Database, connection: Connection, promised: Table) -> None:
@@ -312,14 +398,14 @@ def _check_columns(database: Database, connection: Connection, promised: Table) 
         ]
 
     present = spelt([column["name"] for column in inspector.get_columns(promised.name)])
-    wanted = [column.name for column in promised.c]
+    wanted = [column.name for column in promised.c if column.name != HOST_ID]
     if missing := [
         name
         for name, key in zip(wanted, spelt(wanted), strict=True)
         if key not in present
     ]:
         raise StoreError(f"{where} without the columns {', '.join(missing)}. {advice}")
-    keys = [
+    keys: list[Iterable[str | None]] = [
         inspector.get_pk_constraint(promised.name)["constrained_columns"],
         *(
             index["column_names"]

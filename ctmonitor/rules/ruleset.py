@@ -46,6 +46,12 @@ class RuleSet:
                 users[literal].append(number)
         self._scanner = Prefilter(users)
         self._users = [users[literal] for literal in self._scanner.literals]
+        # Alternatives that the prefilter cannot help: with any, all is judged.
+        self.unfilterable = tuple(
+            branch.source
+            for branch in self._keywords.branches
+            if branch.literals is None
+        )
         self.timeouts: dict[str, int] = {}
 
     def __reduce__(self) -> tuple[type["RuleSet"], tuple[Rules]]:
@@ -54,15 +60,6 @@ class RuleSet:
     def __len__(self) -> int:
         """Number of keywords."""
         return len(self._keywords)
-
-    @property
-    def unfilterable(self) -> tuple[str, ...]:
-        """Alternatives that the prefilter cannot help: with any, all is judged."""
-        return tuple(
-            branch.source
-            for branch in self._keywords.branches
-            if branch.literals is None
-        )
 
     def prefilter(self, marks: Sequence[bytes] = ()) -> Prefilter | None:
         """

@@ -59,12 +59,11 @@ def name_spans(frame: bytes) -> list[Span] | None:
         None when the bytes do not tell: the message has to be parsed.
     """
     leaf = frame.find(b'"leaf_cert"')
-    if leaf < 0:
-        if b'"dns_entries"' not in frame:
-            return None
+    is_domains_only = b'"dns_entries"' in frame
+    if leaf < 0 and is_domains_only:
         return _values(frame, b'"data"', b"[", b"]", 0, len(frame))
-    if frame.find(b'"leaf_cert"', leaf + 1) >= 0:
-        return None
+    if leaf < 0 or is_domains_only or frame.find(b'"leaf_cert"', leaf + 1) >= 0:
+        return None  # the words may stand there as names, too
     # Go and Elixir send the chain before the leaf, Rust behind it.
     end = len(frame)
     chain = frame.find(b'"chain"', leaf)
@@ -174,10 +173,10 @@ def parse(frame: bytes, feed: str) -> tuple[Sighting | None, tuple[str, ...]]:
     kind, data = message.get("message_type"), message.get("data")
     if kind == "heartbeat":
         return None, ()
-    if isinstance(data, list):
+    if isinstance(data, list) and kind == "dns_entries":
         return _domains_only(data, feed)
     if not isinstance(data, dict):
-        raise FormatError("data: neither object nor list", shortened(repr(kind)))
+        raise FormatError("data: other than message_type says", shortened(repr(kind)))
     leaf = data.get("leaf_cert")
     if not isinstance(leaf, dict):
         raise FormatError("leaf_cert: not an object", shortened(repr(kind)))

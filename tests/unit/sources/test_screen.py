@@ -149,6 +149,8 @@ def _finds(frame: bytes) -> bool:
 @example(b'{"data":{"leaf_cert":{"all_domains":[["x"],"paypal.com"]}}}')
 @example(b'{"data":["a","paypal.com"],"message_type":"dns_entries"}')
 @example(b'{"data":["paypal.com"]}')
+@example(b'{"message_type":"dns_entries","data":["paypal.com","leaf_cert"]}')
+@example(b'{"data":{"leaf_cert":{"all_domains":["paypal.com","dns_entries"]}}}')
 @example('{"data":{"leaf_cert":{"all_domains":["\u017fecure"]}}}'.encode())
 @example(b'{"data":{"leaf_cert":{"all_domains":["a\\/paypal"],"subject":null}}}')
 def test_what_the_rules_find_the_prefilter_points_at(frame: bytes) -> None:

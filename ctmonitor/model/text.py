@@ -50,7 +50,8 @@ def bounded(text: str, limit: int = MAX_KEY_CHARACTERS) -> str:
     if len(text) <= limit:
         return text
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{text[: limit - 72]}...sha256={digest}"
+    end = f"...sha256={digest}"
+    return text[: limit - len(end)] + end
 
 
 def shortened(text: str, limit: int = 80) -> str:

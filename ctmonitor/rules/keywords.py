@@ -10,7 +10,7 @@ from collections.abc import Collection
 from functools import lru_cache
 from typing import Any
 
-from ctmonitor.rules.pattern import TIME_LIMIT_S, branches, compiled
+from ctmonitor.rules.pattern import branches, compiled
 
 # Below this many alternatives the whole expression is as quick as a selection.
 _SELECT_FROM = 12
@@ -48,13 +48,16 @@ class Keywords:
         sources = (self.branches[i].source for i in sorted(selected))
         return compiled("|".join(f"(?:{source})" for source in sources))
 
-    def found(self, lowered: str, named: Collection[int] | None) -> tuple[str, ...]:
+    def found(
+        self, lowered: str, named: Collection[int] | None, limit_s: float
+    ) -> tuple[str, ...]:
         """
         The distinct keywords in a name, in order of appearance.
 
         Args:
             lowered: the name in lower case.
             named: positions of the branches whose texts occur in it; None for all.
+            limit_s: time that the search may take.
 
         Raises:
             TimeoutError: the expression took longer than its limit for this name.
@@ -65,5 +68,5 @@ class Keywords:
             if not selected:
                 return ()
             expression = self._selection(selected)
-        matches = expression.finditer(lowered, timeout=TIME_LIMIT_S)
+        matches = expression.finditer(lowered, timeout=limit_s)
         return tuple(dict.fromkeys(m.group() for m in matches if m.group()))

@@ -10,6 +10,10 @@ from ctmonitor.rules.keywords import Keywords
 from ctmonitor.rules.pattern import TIME_LIMIT_S, compiled
 from ctmonitor.rules.prefilter import FOLDING_TO_ASCII, Prefilter
 
+# A certificate of thousands of names, made to hit a slow expression with each, must
+# not cost minutes: after this many time-outs the limit is a tenth.
+_PATIENT_TIMEOUTS = 50
+
 # Longer than any host name; what a certificate holds beyond it is judged in part, so
 # that one name of 64 kB costs no more than a thousand characters.
 MAX_JUDGED_CHARACTERS = 4096
@@ -52,6 +56,7 @@ class RuleSet:
             for branch in self._keywords.branches
             if branch.literals is None
         )
+        self._limit_s = TIME_LIMIT_S
         self.timeouts: dict[str, int] = {}
 
     def __reduce__(self) -> tuple[type["RuleSet"], tuple[Rules]]:
@@ -107,7 +112,7 @@ class RuleSet:
                 return ()
             named = {user for number in numbers for user in self._users[number]}
         try:
-            return self._keywords.found(lowered, named)
+            return self._keywords.found(lowered, named, self._limit_s)
         except TimeoutError:
             self._count_timeout("SearchKeywords")
             return ()
@@ -116,7 +121,7 @@ class RuleSet:
         if self._blacklist is None:
             return ""
         try:
-            matches = self._blacklist.finditer(lowered, timeout=TIME_LIMIT_S)
+            matches = self._blacklist.finditer(lowered, timeout=self._limit_s)
             return next((m.group() for m in matches if m.group()), "")
         except TimeoutError:
             self._count_timeout("BlacklistKeywords")
@@ -124,6 +129,8 @@ class RuleSet:
 
     def _count_timeout(self, rule: str) -> None:
         self.timeouts[rule] = self.timeouts.get(rule, 0) + 1
+        if sum(self.timeouts.values()) >= _PATIENT_TIMEOUTS:
+            self._limit_s = TIME_LIMIT_S / 10
 
     def describe(self) -> str:
         """`Looking for these strings: ..., detection threshold: 2`, as promised."""

@@ -83,6 +83,14 @@ def test_a_runaway_expression_is_given_up_and_counted() -> None:
     assert ruleset.judge_name("paypal.com").outcome is Outcome.MATCH
 
 
+def test_a_certificate_made_of_slow_names_costs_seconds_not_minutes() -> None:
+    """After 50 time-outs of 0.1 s each name has a tenth of that."""
+    ruleset = RuleSet(Rules("(a|a)+$|paypal", "", 1))
+    ruleset.judge(f"{'a' * 60}{n}!" for n in range(100))
+    assert ruleset.timeouts == {"SearchKeywords": 100}
+    assert ruleset.judge_name("paypal.com").outcome is Outcome.MATCH
+
+
 def test_rules_can_be_pickled() -> None:
     ruleset = pickle.loads(pickle.dumps(RuleSet(Rules(KEYWORDS, "bank", 2))))  # noqa: S301
     assert ruleset.judge_name("login-paypal.com").outcome is Outcome.MATCH

@@ -12,7 +12,7 @@ from ctmonitor.rules.prefilter import FOLDING_TO_ASCII, Prefilter
 
 # A certificate of thousands of names, made to hit a slow expression with each, must
 # not cost minutes: after this many time-outs the limit is a tenth.
-_PATIENT_TIMEOUTS = 50
+_PATIENT_TIMEOUTS = 10
 
 # Longer than any host name; what a certificate holds beyond it is judged in part, so
 # that one name of 64 kB costs no more than a thousand characters.

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 # Full messages have some 6 kB, a hostile one up to Max_Message_MB.
 MAX_BYTES = 48 * 1024 * 1024
@@ -20,10 +21,17 @@ PATIENCE_S = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Messages of one feed that came together."""
+    """
+    Messages of one feed that came together.
+
+    Args:
+        complete: once these are stored all is that came until then; None when nobody
+            needs to know.
+    """
 
     feed: str
     frames: Sequence[bytes]
+    complete: datetime | None = None
 
 
 class Inbox:
@@ -31,7 +39,7 @@ class Inbox:
     Chunks of messages, at most `capacity` messages and MAX_BYTES bytes.
 
     One thread puts, another takes. `on_item` is called, in the putting thread, when
-    something is there after the queue was empty, and when it is half full.
+    something is there after the queue was empty, and when it becomes half full.
     """
 
     def __init__(self, capacity: int, on_item: Callable[[], None]) -> None:
@@ -85,12 +93,12 @@ class Inbox:
         free = self._capacity - self._messages
         frames = chunk.frames[skip : skip + free] if free > 0 else ()
         size = sum(map(len, frames))
-        if self._messages and self._bytes + size > MAX_BYTES:
-            return 0
-        if not frames:
+        if not frames or (self._messages and self._bytes + size > MAX_BYTES):
             return 0
         before = self._messages
-        self._chunks.append(Chunk(chunk.feed, frames))
+        is_last = skip + len(frames) == len(chunk.frames)
+        complete = chunk.complete if is_last else None
+        self._chunks.append(Chunk(chunk.feed, frames, complete))
         self._messages += len(frames)
         self._bytes += size
         if not before or before * 2 < self._capacity <= self._messages * 2:
@@ -106,9 +114,12 @@ class Inbox:
                 return None
             feed = self._chunks[0].feed
             frames: list[bytes] = []
+            complete: datetime | None = None
             while self._chunks and self._chunks[0].feed == feed and len(frames) < most:
-                frames.extend(self._chunks.popleft().frames)
+                chunk = self._chunks.popleft()
+                frames.extend(chunk.frames)
+                complete = chunk.complete or complete
             self._messages -= len(frames)
             self._bytes -= sum(map(len, frames))
             self._lock.notify()
-            return Chunk(feed, frames)
+            return Chunk(feed, frames, complete)

@@ -4,8 +4,9 @@ import asyncio
 import gzip
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
+from io import BufferedReader
 from pathlib import Path
-from typing import IO
 
 from ctmonitor.errors import SourceError
 from ctmonitor.model.batch import Batch
@@ -45,13 +46,12 @@ class ReplaySource:
         self._stopped = True
 
     async def batches(self) -> AsyncIterator[Batch]:
-        feed = self._path.name
         try:
             with self._path.open("rb") as raw:
-                for lines in self._blocks(raw):
+                for lines, too_long in self._blocks(raw):
                     if self._stopped:
                         return
-                    yield screen(lines, self._scanner, feed)
+                    yield self._batch(lines, too_long)
                     await asyncio.sleep(0)  # signals get their turn
                     if self._on_progress is not None:
                         self._on_progress(raw.tell())
@@ -63,18 +63,40 @@ class ReplaySource:
                 "What stood before was judged; check the file, or record it anew."
             ) from exc
 
-    def _blocks(self, raw: IO[bytes]) -> Iterator[list[bytes]]:
-        is_gzip = raw.peek(2)[:2] == b"\x1f\x8b"  # type: ignore[attr-defined]
+    def _batch(self, lines: list[bytes], too_long: int) -> Batch:
+        batch = screen(lines, self._scanner, self._path.name)
+        if not too_long:
+            return batch
+        counts = replace(
+            batch.counts,
+            messages=batch.counts.messages + too_long,
+            malformed={**batch.counts.malformed, "line too long": too_long},
+        )
+        sample = f"a line of over {self._max_bytes} bytes ([SOURCES] Max_Message_MB)"
+        return replace(batch, counts=counts, samples=(*batch.samples, sample))
+
+    def _blocks(self, raw: BufferedReader) -> Iterator[tuple[list[bytes], int]]:
+        """Lines that stand together, and the number of those that were too long."""
+        is_gzip = raw.peek(2)[:2] == b"\x1f\x8b"
         stream = gzip.GzipFile(fileobj=raw) if is_gzip else raw
-        rest = b""
-        while block := stream.read(_BLOCK_BYTES):
-            lines = (rest + block).split(b"\n")
-            rest = lines.pop()
-            if len(rest) > self._max_bytes:
-                raise SourceError(
-                    f"Replay_File {str(self._path)!r} has a line of over "
-                    f"{self._max_bytes} bytes ([SOURCES] Max_Message_MB)."
-                )
-            yield [line for line in lines if line.strip()]
-        if rest.strip():
-            yield [rest]
+        parts: list[bytes] = []  # of a line that goes on
+        size = 0
+        # read1, since read would lose what stands before the end of a cut file.
+        while block := stream.read1(_BLOCK_BYTES):
+            first, *others = block.split(b"\n")
+            size += len(first)
+            if size <= self._max_bytes:
+                parts.append(first)
+            else:
+                parts.clear()  # too long: only its length is of interest
+            if not others:
+                continue
+            lines = [b"".join(parts), *others[:-1]]
+            kept = [line for line in lines if len(line) <= self._max_bytes]
+            too_long = len(lines) - len(kept) + (size > self._max_bytes)
+            yield [line for line in kept if line.strip()], too_long
+            parts, size = [others[-1]], len(others[-1])
+        if size > self._max_bytes:
+            yield [], 1
+        elif b"".join(parts).strip():
+            yield [b"".join(parts)], 0

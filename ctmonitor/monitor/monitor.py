@@ -109,7 +109,6 @@ class Monitor:
         self._judge = judge
         self._recorder = recorder
         self._tell = tell
-        self._exchange: tuple[Judge, Scanner | None] | None = None
         self._stopped_s: float | None = None
         self._stop = asyncio.Event()
         self._malformed = Throttle(20, 60.0)
@@ -125,8 +124,15 @@ class Monitor:
         self._source.stop()
 
     def exchange(self, judge: Judge, scanner: Scanner | None) -> None:
-        """Judge by other rules from the next batch on; no message is lost."""
-        self._exchange = (judge, scanner)
+        """
+        Judge by other rules from the next message on; none is lost.
+
+        To be called in the event loop. A batch is filtered and judged in one step of
+        the loop, so here no batch waits that the old scanner has filtered.
+        """
+        self._judge = judge
+        self._slow_rules.clear()
+        self._source.use(scanner)
 
     async def run(self) -> Tally:
         """
@@ -141,10 +147,6 @@ class Monitor:
         with ThreadPoolExecutor(1, thread_name_prefix="store") as storing:
             async for batch in self._source.batches():
                 await self._process(batch, storing)
-                if self._exchange is not None:
-                    self._judge, scanner = self._exchange
-                    self._exchange = None
-                    self._source.use(scanner)
         return self.tally
 
     async def _process(self, batch: Batch, storing: ThreadPoolExecutor) -> None:

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
-from ctmonitor.errors import StoreUnavailable
-from ctmonitor.model.batch import Batch, Cursor, Gap
+from ctmonitor.errors import StoreError
+from ctmonitor.model.batch import Batch, Cursor, Gap, Sighting
 from ctmonitor.model.finding import Finding, Novelty, Recorded
 from ctmonitor.model.name import host_key
 from ctmonitor.model.text import shortened
@@ -57,7 +57,7 @@ class Recorder(Protocol):
         Store all of it or nothing; what was told before is `KNOWN`.
 
         Raises:
-            StoreUnavailable: not now; the same call may be made again.
+            StoreError: nothing was stored; the same call may be made again.
         """
         ...
 
@@ -125,10 +125,11 @@ class Monitor:
 
     def exchange(self, judge: Judge, scanner: Scanner | None) -> None:
         """
-        Judge by other rules from the next message on; none is lost.
+        Judge by other rules from the next batch on; no message is lost.
 
-        To be called in the event loop. A batch is filtered and judged in one step of
-        the loop, so here no batch waits that the old scanner has filtered.
+        To be called in the event loop. From the filter to the choice of the judge a
+        batch takes one step of the loop, so each is judged by the rules it was
+        filtered by.
         """
         self._judge = judge
         self._slow_rules.clear()
@@ -142,18 +143,25 @@ class Monitor:
             SourceError: the source failed for good; what it gave before is stored.
             StoreError: the store failed for good, or still fails after a stop.
         """
-        # One thread of its own for the store: a transaction may wait for a lock, and
-        # signals are to be heard meanwhile.
-        with ThreadPoolExecutor(1, thread_name_prefix="store") as storing:
+        # One thread for rules and store: a slow expression or a transaction that waits
+        # for a lock takes its time, and signals are to be heard meanwhile.
+        with ThreadPoolExecutor(1, thread_name_prefix="store") as worker:
             async for batch in self._source.batches():
-                await self._process(batch, storing)
+                await self._process(batch, worker)
         return self.tally
 
-    async def _process(self, batch: Batch, storing: ThreadPoolExecutor) -> None:
-        findings = self._findings(batch)
+    async def _process(self, batch: Batch, worker: ThreadPoolExecutor) -> None:
+        findings: list[Finding] = []
         recorded: list[Recorded] = []
+        if batch.sightings:
+            judge = self._judge
+            loop = asyncio.get_running_loop()
+            findings = await loop.run_in_executor(
+                worker, _findings, judge, batch.sightings
+            )
+            self._name_slow_rules(judge)
         if findings or batch.gaps or batch.cursor is not None:
-            recorded = await self._record(findings, batch, storing)
+            recorded = await self._record(findings, batch, worker)
         self.tally.add(batch)
         for host in recorded:
             if host.novelty is not Novelty.KNOWN:
@@ -165,39 +173,26 @@ class Monitor:
         if batch.samples and (more := self._malformed.held_back()):
             log.info("malformed: %d more, not shown", more)
 
-    def _findings(self, batch: Batch) -> list[Finding]:
-        findings = []
-        for sighting in batch.sightings:
-            verdict = self._judge.judge(sighting.names)
-            if verdict.findings:
-                findings.append(Finding(sighting, verdict))
-            for name in verdict.names:
-                if name.outcome is Outcome.BELOW:
-                    log.debug(
-                        "detection threshold not reached: %s (%s)",
-                        shortened(name.name, 300),
-                        ", ".join(reason.rule for reason in name.reasons),
-                    )
-        for rule in self._judge.timeouts.keys() - self._slow_rules:
+    def _name_slow_rules(self, judge: Judge) -> None:
+        for rule in judge.timeouts.keys() - self._slow_rules:
             self._slow_rules.add(rule)
             log.error(
                 "[SEARCH] %s takes too long on some names and was given up on them; "
                 "simplify nested repetitions such as (a+)+",
                 rule,
             )
-        return findings
 
     async def _record(
-        self, findings: list[Finding], batch: Batch, storing: ThreadPoolExecutor
+        self, findings: list[Finding], batch: Batch, worker: ThreadPoolExecutor
     ) -> list[Recorded]:
         loop = asyncio.get_running_loop()
         attempt = 0
         while True:
             try:
                 recorded = await loop.run_in_executor(
-                    storing, self._recorder.record, findings, batch.gaps, batch.cursor
+                    worker, self._recorder.record, findings, batch.gaps, batch.cursor
                 )
-            except StoreUnavailable as exc:
+            except StoreError as exc:
                 if self._stopped_s is not None:
                     if time.monotonic() - self._stopped_s > _LAST_ATTEMPTS_S:
                         raise
@@ -221,3 +216,20 @@ class Monitor:
             await asyncio.wait_for(self._stop.wait(), seconds)
         except TimeoutError:
             return
+
+
+def _findings(judge: Judge, sightings: Sequence[Sighting]) -> list[Finding]:
+    """The sightings with a name to be stored and told."""
+    findings = []
+    for sighting in sightings:
+        verdict = judge.judge(sighting.names)
+        if verdict.findings:
+            findings.append(Finding(sighting, verdict))
+        for name in verdict.names:
+            if name.outcome is Outcome.BELOW:
+                log.debug(
+                    "detection threshold not reached: %s (%s)",
+                    shortened(name.name, 300),
+                    ", ".join(reason.rule for reason in name.reasons),
+                )
+    return findings

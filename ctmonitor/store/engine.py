@@ -23,6 +23,7 @@ from sqlalchemy import (
     create_engine,
     event,
     func,
+    inspect,
     make_url,
     select,
 )
@@ -202,6 +203,15 @@ def postgresql_database(url: str, lock_timeout_s: float) -> Database:
     return Database(
         engine, f"The database {parsed.database} on {host}:{parsed.port or 5432}"
     )
+
+
+def spelling(connection: Connection, table: str) -> str | None:
+    """`table` as the database spells it, None when it is not there."""
+    names = inspect(connection).get_table_names()
+    if table in names or connection.dialect.name == "postgresql":
+        return table if table in names else None
+    # SQLite finds a table without regard to case; reading its definition does not.
+    return next((name for name in names if name.lower() == table.lower()), None)
 
 
 def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -26,6 +26,7 @@ from ctmonitor.store.engine import (
     Database,
     chunks,
     postgresql_database,
+    spelling,
     sqlite_reading,
     translated,
 )
@@ -74,12 +75,13 @@ def open_reader(*, db_file: Path | None, url: str, table: str) -> "Reader":
     try:
         with translated(database.label), database.engine.connect() as connection:
             inspector = inspect(connection)
-            if not inspector.has_table(table):
+            found = spelling(connection, table)
+            if found is None:
                 raise StoreError(
                     f"{database.label} has no table {table}. Correct [DATABASE] "
                     "TABLEname, or run certstreammonitor.py first, which creates it."
                 )
-            columns = {column["name"] for column in inspector.get_columns(table)}
+            columns = {column["name"] for column in inspector.get_columns(found)}
             complete = {
                 ours.name
                 for ours in OUR_TABLES
@@ -92,7 +94,7 @@ def open_reader(*, db_file: Path | None, url: str, table: str) -> "Reader":
         raise
     return Reader(
         database,
-        promised_table(table),
+        promised_table(found),
         frozenset(complete),
         has_host_ids=HOST_ID in columns,
     )

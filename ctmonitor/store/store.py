@@ -36,6 +36,7 @@ from ctmonitor.store.engine import (
     check_file,
     chunks,
     postgresql_database,
+    spelling,
     sqlite_database,
     translated,
 )
@@ -102,11 +103,10 @@ def open_store(
             "No database is named. Set [DATABASE] DBFile to a file, or URL to a "
             "PostgreSQL address."
         )
-    promised = promised_table(table)
     try:
         _check_encoding(database)
         migrate(database, now)
-        _provide(database, promised)
+        promised = _provide(database, table)
     except BaseException:
         database.engine.dispose()
         raise
@@ -359,23 +359,24 @@ def _check_encoding(database: Database) -> None:
         )
 
 
-def _provide(database: Database, promised: Table) -> None:
-    """The promised table made, or found to have the promised columns."""
+def _provide(database: Database, table: str) -> Table:
+    """The promised table: made, or found to have the promised columns."""
     with database.writing() as connection:
-        inspector = inspect(connection)
-        if not inspector.has_table(promised.name):
+        found = spelling(connection, table)
+        promised = promised_table(found or table)
+        if found is None:
             promised.create(connection)
         else:
             _check_columns(database, connection, promised)
-        if HOST_ID not in {
-            column["name"] for column in inspect(connection).get_columns(promised.name)
-        }:
+        inspector = inspect(connection)
+        columns = inspector.get_columns(promised.name)
+        if HOST_ID not in {column["name"] for column in columns}:
             _add_column(connection, promised.c[HOST_ID])
-        indexes = inspector.get_indexes(promised.name)
-        if not any(index["column_names"][:1] == ["FirstSeen"] for index in indexes):
-            # `--since` over a million hosts. Names of indexes are those of tables.
-            name = f"ctm_{crc32(promised.name.encode()):08x}_first_seen"
+        # `--since` over a million hosts. Indexes share their names with tables.
+        name = f"ctm_{crc32(promised.name.encode()):08x}_first_seen"
+        if name not in {each["name"] for each in inspector.get_indexes(promised.name)}:
             Index(name, promised.c.FirstSeen).create(connection)
+    return promised
 
 
 def _add_column(connection: Connection, column: Column[Any]) -> None:

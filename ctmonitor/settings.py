@@ -80,6 +80,11 @@ class Setting:
     note: tuple[str, ...] = ()
 
     @property
+    def holds_secret(self) -> bool:
+        """Whether its value is a secret, or an address that may hold one."""
+        return self.secret or self.kind in (Kind.FEEDS, Kind.PROXY, Kind.DATABASE)
+
+    @property
     def accepted(self) -> str:
         """What the setting takes, as the end of `accepted is ...`."""
         if self.choices:
@@ -419,6 +424,8 @@ SETTINGS: tuple[Setting, ...] = (
         secret=True,
     ),
 )
+
+BY_KEY = {setting.key.lower(): setting for setting in SETTINGS}  # in lower case
 
 
 if __name__ == "__main__":

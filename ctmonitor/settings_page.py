@@ -37,6 +37,8 @@ of a file, or prints what is in force with secrets masked.
 - `${NAME}` is then replaced by the environment variable `NAME`; a missing variable is
   an error. `$${NAME}` stands for `${NAME}` itself.
 - A key without a value counts as absent: its default is in force.
+- `gethost.py` and `check_rules.py` read no feed: they need neither `ACTServer` nor
+  `Replay_File`.
 - A section or key that stands twice is an error. Unknown ones are not used, with a
   warning that names the nearest known one.
 - Passwords, keys, and user names and parameters within addresses are shown as

@@ -71,7 +71,7 @@ def _main(options: argparse.Namespace) -> int:
         raise ConfigError(
             "Nothing to check: give a name with -d or a file with --file."
         )
-    ruleset = assemble.rules(console.configuration(options))
+    ruleset = assemble.rules(console.configuration(options, needs_source=False))
     if options.domain:
         _check_domains(ruleset, options.domain, options.format)
     if options.file:

@@ -88,7 +88,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _main(options: argparse.Namespace) -> int:
-    config = console.configuration(options)
+    config = console.configuration(options, needs_source=False)
     try:
         reader = assemble.reader(config)
     except StoreError as exc:

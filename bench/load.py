@@ -10,8 +10,10 @@ changing, in place: `cert_index`, which rises without a hole in each of five log
 serial number, hashes, certificate).
 
 Prints one JSON line when it listens (`port`, mean frame size) and one at the end of
-each connection (messages, bytes and hits sent, seconds). A later connection goes on
-where the one before stopped.
+each connection (messages, bytes and hits sent, when it began, seconds). A later
+connection goes on where the one before stopped. With `--hold` it also prints a line
+after each handshake, and sends nothing before a line comes on standard input: what
+measures the client can look at it in between.
 """
 
 import argparse
@@ -19,6 +21,7 @@ import base64
 import hashlib
 import itertools
 import json
+import math
 import random
 import re
 import socket
@@ -589,8 +592,8 @@ class Sender:
         self.sent = 0
         self.bytes = 0
 
-    def blast(self, client: Connection, until: int) -> None:
-        """As fast as the client reads, up to message number `until`."""
+    def blast(self, client: Connection, until: int, end_s: float) -> None:
+        """As fast as the client reads, up to message number `until` or time `end_s`."""
         pool = self._pool
         while self.sent < until and not client.left.is_set():
             round_, slot = divmod(self.sent, POOL)
@@ -600,18 +603,22 @@ class Sender:
             for number in range(chunk, len(pool.chunks)):
                 if self.sent >= until or client.left.is_set():
                     return
+                if time.monotonic() >= end_s:
+                    return
                 pool.freshen_chunk(number, round_)
                 end = min(pool.chunks[number][1], slot + until - self.sent)
                 self._send(client, slot, end)
                 slot = end
 
-    def pace(self, client: Connection, until: int, rate: float) -> None:
+    def pace(self, client: Connection, until: int, end_s: float, rate: float) -> None:
         """Each message by itself, `rate` of them a second; late ones at once."""
         first, began = self.sent, time.monotonic()
         while self.sent < until and not client.left.is_set():
             ahead_s = (self.sent - first) / rate - (time.monotonic() - began)
             if ahead_s > 0:
                 time.sleep(ahead_s)
+            if time.monotonic() >= end_s:
+                return
             round_, slot = divmod(self.sent, POOL)
             self._pool.freshen_message(slot, round_)
             self._send(client, slot, slot + 1)
@@ -627,6 +634,8 @@ class Arguments(argparse.Namespace):
     port: int
     kind: str
     messages: int
+    seconds: float
+    hold: bool
     rate: float
     hits: float
     issuer_noise: float
@@ -642,23 +651,29 @@ def tell(**values: object) -> None:
 
 
 def serve(sender: Sender, pool: Pool, client: Connection, args: Arguments) -> None:
+    if args.hold:
+        tell(connected=True)
+        sys.stdin.readline()
     began_s, sent, size = time.monotonic(), sender.sent, sender.bytes
+    end_s = began_s + args.seconds if args.seconds else math.inf
     until = sent + args.messages if args.messages else MAX_ROUND * POOL
     try:
         if args.rate:
-            sender.pace(client, until, args.rate)
+            sender.pace(client, until, end_s, args.rate)
         else:
-            sender.blast(client, until)
+            sender.blast(client, until, end_s)
     except OSError:
         client.left.set()  # what was on its way to it is lost and not counted
     seconds = time.monotonic() - began_s
+    complete = not client.left.is_set()
     client.finish()
     tell(
         messages=sender.sent - sent,
         bytes=sender.bytes - size,
         hits=pool.hits_among(sender.sent) - pool.hits_among(sent),
+        began_s=round(began_s, 6),  # of the clock that is the same in all processes
         seconds=round(seconds, 3),
-        complete=sender.sent == until,
+        complete=complete,
     )
 
 
@@ -688,6 +703,8 @@ def parse(argv: list[str]) -> Arguments:
     add("--port", type=int, default=0, help="0: any free one, which is printed")
     add("--kind", choices=("lite", "full", "domains"), default="lite")
     add("--messages", type=int, default=0, help="a connection; 0: without end")
+    add("--seconds", type=float, default=0, help="a connection; 0: without end")
+    add("--hold", action="store_true", help="send when a line comes on stdin")
     add("--rate", type=float, default=0, help="messages a second; 0: all it can")
     add("--hits", type=share, default=0.01, help="share of messages that are hits")
     add("--issuer-noise", type=share, default=0.0, help='share of "Secure Server CA"')

@@ -1,0 +1,185 @@
+"""What can be measured, each case by its name, and how much of it."""
+
+import math
+import multiprocessing
+import os
+import random
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bench import inmemory, storing
+from bench.feed import Load, LoadServer, measured_daemon, measured_peer
+from bench.load import DEFAULT_KEYWORDS
+from bench.measured import Measured
+from bench.processes import Cores
+
+_PACE = 2000.0  # messages a second: what all logs together bring on a busy day
+_KEYWORDS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """
+    How much of each case makes one measurement.
+
+    Args:
+        share: of the messages, frames and rows of a full run, above 0 and up to 1.
+        hosts: in the table into which findings are stored.
+        blast_s: length of the blast over which memory is watched.
+    """
+
+    share: float
+    hosts: int
+    blast_s: float
+
+    def of(self, full: int) -> int:
+        """So many of what a full run has `full` of."""
+        return math.ceil(full * self.share)
+
+
+FULL = Size(1.0, 1_000_000, 30.0)
+QUICK = Size(0.2, 200_000, 8.0)
+
+# What the daemon, and what the peer, gets in one round of a full run.
+_MESSAGES = {"lite": 200_000, "full": 150_000, "domains": 500_000}
+_PEER_MESSAGES = {"lite": 8_000, "full": 3_000, "domains": 60_000}
+_PACED_MESSAGES = 20_000
+_IN_MEMORY_S = 2
+_ROWS_ORIGINAL = 4_000
+_ROWS = 30_000
+_FINDINGS = 15_000
+
+
+class Cases:
+    """
+    The cases of a run. Load servers and tables are made when first used, and kept.
+
+    All of it is ended, and nothing remains in `folder` to be kept, at the end of the
+    `with` block of `cases`.
+    """
+
+    def __init__(
+        self, size: Size, cores: Cores, folder: Path, stack: ExitStack
+    ) -> None:
+        self._size = size
+        self._cores = cores
+        self._folder = folder
+        self._stack = stack
+        self._servers: dict[Load, LoadServer] = {}
+        self._tables: dict[str, Path] = {}
+        self._runs = 0
+        lite = self._load("lite")
+        self._by_name: dict[str, Callable[[], Measured]] = {
+            "prefilter": lambda: self._apart(inmemory.prefilter, self._in_memory_s),
+            "json": lambda: self._apart(inmemory.json_loads, self._in_memory_s),
+            "store-original": lambda: self._stored(storing.original, _ROWS_ORIGINAL),
+            "store-hosts": lambda: self._stored(storing.hosts, _ROWS),
+            "store-findings": lambda: self._stored(storing.findings, _FINDINGS),
+            "feed-lite": lambda: self._daemon(lite),
+            "feed-full": lambda: self._daemon(self._load("full")),
+            "feed-domains": lambda: self._daemon(self._load("domains")),
+            "feed-issuer": lambda: self._daemon(replace(lite, issuer_noise=0.12)),
+            "feed-keywords": lambda: self._daemon(
+                replace(lite, keywords=self._keywords())
+            ),
+            "peer-lite": lambda: self._peer("lite"),
+            "peer-full": lambda: self._peer("full"),
+            "peer-domains": lambda: self._peer("domains"),
+            "paced-lite": lambda: self._daemon(self._paced("lite")),
+            "paced-full": lambda: self._daemon(self._paced("full")),
+            "blast": lambda: self._daemon(Load("full", seconds=size.blast_s)),
+        }
+
+    def measure(self, name: str) -> Measured:
+        """One measurement; raises BenchError when it cannot be made."""
+        self._runs += 1
+        return self._by_name[name]()
+
+    # The feed
+
+    def _load(self, kind: str) -> Load:
+        return Load(kind, messages=self._size.of(_MESSAGES[kind]))
+
+    def _paced(self, kind: str) -> Load:
+        messages = self._size.of(_PACED_MESSAGES)
+        return Load(kind, messages=messages, rate=_PACE, timestamped=True)
+
+    def _server(self, load: Load) -> LoadServer:
+        if load not in self._servers:
+            server = LoadServer(load, self._cores.load)
+            self._servers[load] = self._stack.enter_context(server)
+        return self._servers[load]
+
+    def _daemon(self, load: Load) -> Measured:
+        folder = self._folder / f"daemon-{self._runs}"
+        folder.mkdir()
+        return measured_daemon(self._server(load), folder, self._cores)
+
+    def _peer(self, kind: str) -> Measured:
+        server = self._server(self._load(kind))
+        messages = self._size.of(_PEER_MESSAGES[kind])
+        return measured_peer(server, messages, self._cores)
+
+    def _keywords(self) -> Path:
+        """The usual five and many more, all as long and as plain as names of brands."""
+        path = self._folder / "keywords.txt"
+        if not path.exists():
+            chosen = random.Random(1)
+            words = set(DEFAULT_KEYWORDS)
+            while len(words) < _KEYWORDS:
+                pairs = range(chosen.choice((3, 4, 4, 5)))
+                pick = chosen.choice
+                words.add(
+                    "".join(pick("bcdfghjklmnprstvwz") + pick("aeiou") for _ in pairs)
+                )
+            path.write_text("\n".join(sorted(words)), encoding="utf-8")
+        return path
+
+    # In a process of its own
+
+    @property
+    def _in_memory_s(self) -> float:
+        return _IN_MEMORY_S * self._size.share
+
+    def _apart(self, work: Callable[..., Measured], *arguments: object) -> Measured:
+        """`work` in a fresh process, alone on the core of what is measured."""
+        with ProcessPoolExecutor(
+            1,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_settle,
+            initargs=(self._cores.measured,),
+        ) as executor:
+            return executor.submit(work, *arguments).result()
+
+    def _stored(self, work: Callable[..., Measured], full: int) -> Measured:
+        table = self._table(work.__name__)
+        return self._apart(work, table, self._size.of(full), self._runs)
+
+    def _table(self, name: str) -> Path:
+        if not self._tables:
+            self._tables[""] = self._folder / "table.sqlite3"
+            storing.make_table(self._tables[""], self._size.hosts)
+        if name not in self._tables:
+            self._tables[name] = self._folder / f"{name}.sqlite3"
+            storing.copy_table(self._tables[""], self._tables[name])
+        return self._tables[name]
+
+
+def _settle(core: int | None) -> None:
+    if core is not None:
+        os.sched_setaffinity(0, {core})
+
+
+@contextmanager
+def cases(size: Size, cores: Cores, folder: Path) -> Iterator[Cases]:
+    """
+    The cases of a run.
+
+    Args:
+        folder: an empty one for databases and logs; who made it removes it.
+    """
+    with ExitStack() as stack:
+        yield Cases(size, cores, folder, stack)

@@ -4,7 +4,8 @@ import argparse
 import csv
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -98,7 +99,10 @@ def _main(options: argparse.Namespace) -> int:
             _print_gaps(reader.gaps(_moment(options.since)), options.format)
         else:
             since = _HOUR_S if options.since is None else options.since
-            _print_hosts(reader, _moment(since), options)
+            # Whoever reads may have enough of it: then the statement ends first, and
+            # the database is closed after it.
+            with closing(_hosts(reader, _moment(since))) as hosts:
+                _print_hosts(reader, hosts, options)
     return console.DONE
 
 
@@ -109,10 +113,13 @@ def _moment(seconds: int | None) -> datetime | None:
 # Hosts
 
 
+def _hosts(reader: Reader, since: datetime | None) -> Generator[Host, None, None]:
+    yield from reader.hosts(since)
+
+
 def _print_hosts(
-    reader: Reader, since: datetime | None, options: argparse.Namespace
+    reader: Reader, hosts: Iterable[Host], options: argparse.Namespace
 ) -> None:
-    hosts = reader.hosts(since)
     if options.format == "csv":
         _write_csv(_HOST_COLUMNS, (asdict(host) for host in hosts))
     elif options.format == "json":

@@ -194,6 +194,7 @@ class FeedReader(threading.Thread):
             self._begin_gap(
                 feed.addresses[0], GapCause.STOPPED, "the daemon was not running"
             )
+            self._last_data = self._now()  # of what follows nothing was missed yet
         attempt = 0
         while not self._stopping.is_set():
             asked_s: list[float] = []

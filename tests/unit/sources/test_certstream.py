@@ -29,7 +29,7 @@ from tests.fakes.proxies import microsocks, tinyproxy
 from tests.fakes.tls import Authority
 from tests.unit.sources.collecting import HEARTBEAT, Collected, collect, message
 
-READER = "ctmonitor.sources.feedreader"
+RESUME = Cursor(CURSOR, "2026-11-20T08:00:00")
 LOG = "https://log.example/2026"
 
 
@@ -51,8 +51,8 @@ def _feed(*addresses: str, **settings: float) -> Feed:
     """Settings with short times, so that a test is quick."""
     quick = {
         "stall_s": 5.0,
-        "first_pause_s": 0.1,
-        "max_pause_s": 0.2,
+        "first_pause_s": 0.02,
+        "max_pause_s": 0.05,
         "retry_first_s": 0.3,
         "handshake_s": 5.0,
         "hole_patience_s": 0.3,
@@ -494,25 +494,25 @@ def test_indexes_that_the_server_leaves_out_are_a_gap() -> None:
 
 
 def test_the_time_since_the_last_run_is_a_gap() -> None:
-    resume = Cursor(CURSOR, "2026-11-20T08:00:00")
-    with FeedServer(feed.refuse(503), feed.serve(_messages(1))) as server:
-        got = collect(_source(server.url, resume=resume), _has(1))
+    with FeedServer(feed.serve(_messages(1))) as server:
+        got = collect(_source(server.url, resume=RESUME), _has(1))
     (gap,) = got.gaps
-    assert gap.cause is GapCause.STOPPED
-    assert gap.start == datetime(2026, 11, 20, 8, tzinfo=UTC)
+    assert (gap.cause, gap.start) == (GapCause.STOPPED, from_utc_text(RESUME.position))
     assert gap.end is not None
     assert got.told[0].end is None
 
 
-def test_a_run_that_gets_nothing_leaves_no_hole_between_its_gap_and_the_next() -> None:
-    resume = Cursor(CURSOR, "2026-11-20T08:00:00")
-    got = collect(_source(_dead_url(), resume=resume), stop_after_s=0.5)
-    (gap,) = got.gaps
+def test_what_follows_a_stop_without_a_feed_leaves_no_time_untold() -> None:
+    """The last run, not running, no connection, and the next run: without a seam."""
+    got = collect(_source(_dead_url(), resume=RESUME), stop_after_s=0.5)
+    stopped, unconnected = got.gaps
     position = from_utc_text(got.cursors[-1].position)
-    assert gap.start == datetime(2026, 11, 20, 8, tzinfo=UTC)
-    assert gap.end is not None
+    assert (stopped.cause, unconnected.cause) == (GapCause.STOPPED, GapCause.CONNECT)
+    assert stopped.start == from_utc_text(RESUME.position)
+    assert stopped.end == unconnected.start
+    assert unconnected.end is not None
     assert position is not None
-    assert timedelta(0) <= gap.end - position < timedelta(seconds=2)
+    assert timedelta(0) <= unconnected.end - position < timedelta(seconds=2)
 
 
 def test_an_unreadable_cursor_is_no_cursor() -> None:

@@ -89,6 +89,20 @@ def test_while_a_gap_is_open_its_first_cause_counts() -> None:
     ]
 
 
+def test_the_time_we_did_not_run_ends_where_the_feed_begins_to_fail() -> None:
+    told = Told()
+    told.begin(GapCause.STOPPED, 10)
+    told.begin(GapCause.CONNECT, 20)
+    told.begin(GapCause.CONNECT, 25)
+    told.close(30)
+    assert [(g.cause, g.start, g.end) for g in told.take()] == [
+        (GapCause.STOPPED, _time(10), None),
+        (GapCause.STOPPED, _time(10), _time(20)),
+        (GapCause.CONNECT, _time(20), None),
+        (GapCause.CONNECT, _time(20), _time(30)),
+    ]
+
+
 def test_a_hole_noticed_after_a_reconnect_is_what_the_gap_before_cost() -> None:
     told = Told()
     told.follow(0, 1, 2, 3)

@@ -44,13 +44,14 @@ demo: run-environment
 demo-feed: run-environment
 	@"$(PYTHON)" -m scripts.demo feed
 
-run: run-environment
+run:
 	@if [ -z "$$CONF" ]; then \
 		echo 'make run needs a file of settings: make run CONF=my.conf' >&2; \
 		echo 'To begin with: cp conf/example.conf my.conf, then edit my.conf' >&2; \
 		exit 2; \
-	fi; \
-	exec "$(PYTHON)" certstreammonitor.py -c "$$CONF"
+	fi
+	@sh scripts/environment.sh run
+	@exec "$(PYTHON)" certstreammonitor.py -c "$$CONF"
 
 test: dev-environment
 	@echo '== Tests'

@@ -3,7 +3,7 @@
 import math
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -34,6 +34,7 @@ class Load:
     messages: int = 0
     seconds: float = 0.0
     rate: float = 0.0
+    hits: float = 0.01
     issuer_noise: float = 0.0
     keywords: Path | None = None
     timestamped: bool = False
@@ -45,6 +46,7 @@ class Load:
             "messages": self.messages,
             "seconds": self.seconds,
             "rate": self.rate,
+            "hits": self.hits,
             "issuer-noise": self.issuer_noise,
             "keywords": self.keywords or "default",
         }
@@ -138,7 +140,14 @@ class DaemonRun:
         return tuple(found)
 
 
-def run_daemon(server: LoadServer, folder: Path, core: int | None) -> DaemonRun:
+def run_daemon(
+    server: LoadServer,
+    folder: Path,
+    core: int | None,
+    *,
+    queue_messages: int = 5000,
+    before_sending: Callable[[], None] = lambda: None,
+) -> DaemonRun:
     """
     Runs certstreammonitor.py against a load server until that has sent all it should.
 
@@ -148,22 +157,22 @@ def run_daemon(server: LoadServer, folder: Path, core: int | None) -> DaemonRun:
 
     Args:
         folder: an empty one, for settings, database and log; kept.
+        queue_messages: the daemon's `Queue_Messages`.
+        before_sending: called once the daemon is connected.
 
     Raises:
         BenchError: the daemon or the load server failed.
     """
-    config = _write_settings(server, folder)
+    config = _write_settings(server, folder, queue_messages)
     out = _Findings()
     script = ("certstreammonitor.py", "-c", config)
     with Child(script, core, out.take) as daemon:
-        server.told()  # that it is connected
+        _told_while_alive(server, daemon)  # that it is connected
+        before_sending()
         began_cpu_s = daemon.cpu_s()
         server.go()
         rss_mb: list[float] = []
-        while (sent := server.told_within(_SAMPLE_EVERY_S)) is None:
-            if daemon.process.poll() is not None:
-                raise BenchError(f"the daemon ended early\n{daemon.errors()}")
-            rss_mb.append(daemon.rss_mb())
+        sent = _told_while_alive(server, daemon, lambda: rss_mb.append(daemon.rss_mb()))
         highest_mb = daemon.rss_mb(highest=True)
         daemon.stop()
         wait_until(lambda: bool(out.summary), "the summary of the daemon")
@@ -183,7 +192,18 @@ def run_daemon(server: LoadServer, folder: Path, core: int | None) -> DaemonRun:
     )
 
 
-def _write_settings(server: LoadServer, folder: Path) -> Path:
+def _told_while_alive(
+    server: LoadServer, daemon: Child, meanwhile: Callable[[], None] = lambda: None
+) -> dict[str, Any]:
+    """What the load server tells next; raises BenchError when the daemon ends."""
+    while (told := server.told_within(_SAMPLE_EVERY_S)) is None:
+        if daemon.process.poll() is not None:
+            raise BenchError(f"the daemon ended early\n{daemon.errors()}")
+        meanwhile()
+    return told
+
+
+def _write_settings(server: LoadServer, folder: Path, queue_messages: int) -> Path:
     words: Sequence[str] = DEFAULT_KEYWORDS
     if server.load.keywords is not None:
         words = server.load.keywords.read_text("utf-8").split()
@@ -192,6 +212,8 @@ def _write_settings(server: LoadServer, folder: Path) -> Path:
         "[SEARCH]\n"
         f"SearchKeywords = {'|'.join(words)}\n"
         "DetectionThreshold = 2\n"
+        "[SOURCES]\n"
+        f"Queue_Messages = {queue_messages}\n"
         "[SERVER]\n"
         f"ACTServer = {server.url}\n"
         "[DATABASE]\n"

@@ -68,7 +68,9 @@ if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] &&
     exit 0
 fi
 
-if [ "$(version_of "$environment/bin/python")" != "$version" ]; then
+# One that was interrupted while it was made has no pip, and is made anew.
+if [ "$(version_of "$environment/bin/python")" != "$version" ] ||
+    ! "$environment/bin/python" -m pip --version >/dev/null 2>&1; then
     "$python" -I -c 'import ensurepip, venv' 2>/dev/null ||
         fail "$python (Python $version) cannot make virtual environments: a part is missing." \
             "On Debian and Ubuntu: sudo apt-get install python3-venv" \
@@ -87,8 +89,7 @@ echo "== Installing $requirements into $environment (the first time takes a minu
     fail "The packages of $requirements could not be installed; the reason stands above." \
         "Without a network, give pip a folder of wheels: PIP_FIND_LINKS=/path/to/wheels make TARGET"
 printf '%s\n' "$wanted" >"$stamp"
-# The development set holds the run-time set. Its stamp is made by the same rule.
-if [ "$kind" = dev ]; then
-    printf '%s %s\n' "$version" "$(cat requirements.txt | cksum)" >"$environment/installed-run"
+if [ "$kind" = dev ]; then # which holds what `run` needs
+    printf '%s\n' "$version $(cksum <requirements.txt)" >"$environment/installed-run"
 fi
 echo "== $environment is ready"

@@ -110,14 +110,19 @@ def _start(
     # With --json standard output is for programs alone.
     say = console.complain if options.json else partial(print, flush=True)
     database = "none (dry run)" if store is None else assemble.database(config)
-    for line in (
-        f"{NAME} with the settings of {config.path}",
-        *assemble.describe(config, ruleset),
-        f"database: {database}",
-        f"log: {logged_to}",
-    ):
-        say(line)
-        log.info("%s", line)
+    try:
+        for line in (
+            f"{NAME} with the settings of {config.path}",
+            *assemble.describe(config, ruleset),
+            f"database: {database}",
+            f"log: {logged_to}",
+        ):
+            log.info("%s", line)
+            say(line)
+    except BrokenPipeError:
+        log.warning("standard output was closed, nothing was started")
+        console.discard_output()
+        return console.FAILED
     resume = store.cursor(CURSOR) if store is not None else None
     with _progress(config) as on_progress:
         scanner = assemble.scanner(ruleset)

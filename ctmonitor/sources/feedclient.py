@@ -32,7 +32,7 @@ _READ_BYTES = 256 * 1024
 # A TLS record holds at most so much (RFC 8446 section 5.1), and a read gives one.
 _RECORD_BYTES = 16 * 1024
 # How long a read waits before it looks at the clock again.
-_TICK_S = 0.5
+_TICK_S = 0.2
 _MAX_FRAGMENTS = 100_000
 
 _TEXT, _BINARY, _CONTINUATION = 0x1, 0x2, 0x0
@@ -322,7 +322,7 @@ class FeedClient(certstream.core.CertStreamClient):  # type: ignore[misc]
 
     def read(self) -> list[bytes]:
         """
-        The messages that have come, after waiting half a second for one at most.
+        The messages that have come, after waiting a moment for one at most.
 
         Raises:
             SourceError: the connection is over; the reason as the server gave it. All

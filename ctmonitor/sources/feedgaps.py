@@ -99,7 +99,14 @@ class FeedGaps:
         return self._open is not None
 
     def begin(self, gap: Gap) -> None:
-        """A stretch begins; while one is open its cause is the one that counts."""
+        """
+        A stretch begins; while one is open its cause is the one that counts.
+
+        Only that we were not running ends here: now it is the feed that fails.
+        """
+        if self._open is not None and self._open.cause is GapCause.STOPPED:
+            self._tell(replace(self._open, end=gap.start))
+            self._open = None
         if self._open is None:
             self._open = gap
             self._tell(gap)

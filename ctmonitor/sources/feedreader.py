@@ -194,6 +194,7 @@ class FeedReader(threading.Thread):
             self._begin_gap(
                 feed.addresses[0], GapCause.STOPPED, "the daemon was not running"
             )
+            self._last_data = self._now()  # of what follows nothing was missed yet
         attempt = 0
         while not self._stopping.is_set():
             asked_s: list[float] = []
@@ -237,8 +238,10 @@ class FeedReader(threading.Thread):
                 self._say(address, str(dial.error))
                 return _Served(delivered_s, dial.error.retry_after_s or 0.0)
             connection = _Connection(dial.client, shown(dial.client.url))
-            failed = self._read(connection, dial.frames)
-            dial.client.close()
+            try:
+                failed = self._read(connection, dial.frames)
+            finally:
+                dial.client.close()
             delivered_s = connection.delivered_s(time.monotonic())
             if failed is not None:
                 cause, reason = failed

@@ -1,0 +1,195 @@
+"""check_rules.py as a process: the rules' word on names, and nothing touched."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.programs.program import CHECKOUT, Result, environment, run, settings
+
+CHECK = "check_rules.py"
+RULES = {"SEARCH__BlacklistKeywords": "intranet", "DATABASE__DBFile": "never/db"}
+HEADER = "Looking for these strings: paypal|login|xn--pypal-4ve, detection threshold: 2"
+NOT_FOUND = "No match - Keywords not found."
+BELOW = "No match - Detection threashold not reached."
+BLOCKED = "No match - Blacklisted keywords."
+MATCH = "This is a match, detection threashold reached."
+
+
+@pytest.fixture
+def rules(folder: Path) -> Path:
+    """A folder with rules whose settings name a feed and a database to be left be."""
+    settings(
+        folder,
+        keywords="paypal|login|xn--pypal-4ve",
+        SERVER__ACTServer="ws://127.0.0.1:1/",
+        **RULES,  # type: ignore[arg-type]
+    )
+    return folder
+
+
+def check(folder: Path, *arguments: str, stdin: bytes = b"") -> Result:
+    result = run(CHECK, "-c", "daemon.conf", *arguments, cwd=folder, stdin=stdin)
+    assert not (folder / "never").exists(), "the database is none of its business"
+    return result
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("plain.example", NOT_FOUND),
+        ("paypal-paypal.example", BELOW),
+        ("paypal-login.intranet.example", BLOCKED),
+        ("hxxps://LOGIN[.]PayPal[.]example.:443/a?b=intranet#c", MATCH),
+    ],
+)
+def test_one_name_gives_the_promised_two_lines(
+    rules: Path, name: str, sentence: str
+) -> None:
+    result = check(rules, "-d", name)
+    assert (result.code, result.err) == (0, "")
+    assert result.out == f"{HEADER}\n{sentence}\n"
+
+
+def test_several_names_are_each_named(rules: Path) -> None:
+    names = {
+        "p\u0430ypal.login.example": f"xn--pypal-4ve.login.example: {MATCH}",
+        "XN--PYPAL-4VE.LOGIN.EXAMPLE.": f"xn--pypal-4ve.login.example: {MATCH}",
+        "": f": {NOT_FOUND}",
+        "a\x1b[2J": f"a\\x1b[2j: {NOT_FOUND}",
+    }
+    arguments = [part for name in names for part in ("--domain", name)]
+    result = check(rules, *arguments)
+    assert result.out.splitlines() == [HEADER, *names.values()]
+    as_json = check(rules, *arguments[:2], "--format", "json")
+    assert json.loads(as_json.out) == {
+        "name": "xn--pypal-4ve.login.example",
+        "score": 2,
+        "verdict": "match",
+        "reasons": [
+            {"rule": "xn--pypal-4ve", "kind": "keyword", "weight": 1},
+            {"rule": "login", "kind": "keyword", "weight": 1},
+        ],
+    }
+
+
+# A line of a file, and what is said of it; nothing for a line without a name.
+LINES: list[tuple[bytes, str]] = [
+    (b"plain.example", "plain.example\t0\tno-match\t"),
+    (b"\xef\xbb\xbfpaypal.example", "paypal.example\t1\tbelow-threshold\tpaypal"),
+    (b"", ""),
+    (b" \t ", ""),
+    (b"PAYPAL-Login.EXAMPLE.", "paypal-login.example\t2\tmatch\tpaypal,login"),
+    (
+        b"paypal.login.intranet\r",
+        "paypal.login.intranet\t2\tblacklisted\tpaypal,login,intranet",
+    ),
+    (
+        "p\u0430ypal.login.example".encode(),
+        "xn--pypal-4ve.login.example\t2\tmatch\txn--pypal-4ve,login",
+    ),
+    (
+        b"https://user:pw@login.paypal.example:8443/x",
+        "login.paypal.example\t2\tmatch\tlogin,paypal",
+    ),
+    (b"login[.]paypal[.]example", "login.paypal.example\t2\tmatch\tlogin,paypal"),
+    (b"paypal\x00login", "paypal\\x00login\t2\tmatch\tpaypal,login"),
+    (b"paypal\tlogin", "paypal\\x09login\t2\tmatch\tpaypal,login"),
+    (b"paypal\x1b[31mlogin", "paypal\\x1b[31mlogin\t2\tmatch\tpaypal,login"),
+]
+
+
+def test_a_file_gives_name_score_verdict_and_reasons_a_line(rules: Path) -> None:
+    lines = LINES[:1] + LINES[2:]
+    text = b"\n".join(line for line, _ in lines)  # the last line has no end
+    (rules / "names.txt").write_bytes(text)
+    from_file = check(rules, "--file", "names.txt")
+    assert (from_file.code, from_file.err) == (0, "")
+    expected = [told for _, told in lines if told]
+    assert from_file.out.splitlines() == expected
+    from_pipe = check(rules, "--file", "-", "--format", "json", stdin=text)
+    objects = [json.loads(line) for line in from_pipe.out.splitlines()]
+    assert [
+        "\t".join(
+            (
+                one["name"],
+                str(one["score"]),
+                one["verdict"],
+                ",".join(reason["rule"] for reason in one["reasons"]),
+            )
+        )
+        for one in objects
+    ] == expected
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name(rules: Path) -> None:
+    line, told = LINES[1]
+    assert check(rules, "--file", "-", stdin=line).out == told + "\n"
+
+
+def test_hostile_lines_hinder_no_other(rules: Path) -> None:
+    hostile = [
+        b"\xff\xfe\xed\xa0\x80.example",
+        b"a" * 65_536,
+        b"b" * 3_000_000,
+        b"\xe2\x80\xae",
+        b"http://[broken",
+        b"xn--" * 1000,
+        b"." * 300,
+        "\u0130\u017f".encode() * 100,
+    ]
+    lines = [line for pair in hostile for line in (pair[:0] + b"paypal-login.x", pair)]
+    result = check(rules, "--file", "-", stdin=b"\n".join(lines) + b"\n")
+    assert (result.code, result.err) == (0, "")
+    told = result.out.splitlines()
+    assert told.count("paypal-login.x\t2\tmatch\tpaypal,login") == len(hostile)
+    assert len(told) == len(lines)
+    assert all(len(line.split("\t")) == 4 for line in told)
+
+
+def test_a_hundred_thousand_lines_come_out_in_order(rules: Path) -> None:
+    names = [
+        f"paypal-login-{n}.example" if n % 1000 == 0 else f"host-{n}.example"
+        for n in range(100_000)
+    ]
+    result = check(rules, "--file", "-", stdin="\n".join(names).encode())
+    table = [line.split("\t") for line in result.out.splitlines()]
+    assert [row[0] for row in table] == names
+    assert [n for n, row in enumerate(table) if row[2] == "match"] == list(
+        range(0, 100_000, 1000)
+    )
+
+
+def test_a_closed_pipe_ends_it_quietly(rules: Path) -> None:
+    (rules / "names.txt").write_bytes(b"paypal-login.example\n" * 200_000)
+    with subprocess.Popen(
+        [sys.executable, CHECKOUT / CHECK, "-c", "daemon.conf", "--file", "names.txt"],
+        cwd=rules,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == (
+            b"paypal-login.example\t2\tmatch\tpaypal,login\n"
+        )
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(20) == 0
+
+
+def test_what_cannot_be_checked_is_told_with_the_next_step(rules: Path) -> None:
+    for arguments, told in (
+        ((), "give a name with -d or a file with --file"),
+        (("--file", "absent.txt"), "'absent.txt' cannot be read"),
+        (("--file", "."), "cannot be read"),
+    ):
+        result = check(rules, *arguments)
+        assert (result.code, result.out) == (2, "")
+        assert told in result.err
+    result = run(CHECK, "-d", "x", cwd=rules)
+    assert result.code == 2
+    assert "give one with -c FILE" in result.err

@@ -1,0 +1,248 @@
+"""gethost.py as a process, on what the daemon stored."""
+
+import csv
+import io
+import json
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.feed import FeedServer, Peer
+from tests.programs.program import (
+    CHECKOUT,
+    Daemon,
+    Result,
+    environment,
+    message,
+    replaying,
+    run,
+    settings,
+)
+
+HEADER = ["Display all domains in DB for Internet Presence:", "*" * 48]
+
+
+def gethost(folder: Path, *arguments: str) -> Result:
+    return run("gethost.py", "-c", "daemon.conf", *arguments, cwd=folder)
+
+
+@pytest.fixture
+def filled(folder: Path) -> Path:
+    """A folder with a database of three hosts, found at times that are known."""
+    config = replaying(
+        folder,
+        [
+            message("b.paypal-login.example", "a.paypal-login.example", index=10),
+            message("b.paypal-login.example", "a.paypal-login.example", index=10)
+            .replace(b"/one", b"/two")
+            .replace(b"X509", b"Precert"),
+            b'{"data":["c.login-paypal.example"],"message_type":"dns_entries"}',
+        ],
+    )
+    assert run("certstreammonitor.py", "-c", config.name, cwd=folder).code == 0
+    with closing(sqlite3.connect(folder / "found.sqlite3")) as connection, connection:
+        connection.executemany(
+            "UPDATE CertMon SET FirstSeen = ?, StillInvestig = ? WHERE Domain LIKE ?",
+            [
+                ("2020-01-02T03:04:05", "2020-02-02T00:00:00", "a.%"),
+                ("2020-01-01T00:00:00", "", "b.%"),
+                ("2099-01-01T00:00:00", None, "c.%"),
+            ],
+        )
+    return folder
+
+
+def test_hosts_are_listed_with_two_header_lines_the_oldest_first(filled: Path) -> None:
+    recent = gethost(filled)
+    assert recent.code == 0
+    assert recent.out.splitlines() == [*HEADER, "c.login-paypal.example None"]
+    assert gethost(filled, "--since", "0").out == recent.out
+    since_2019 = int(datetime.now(UTC).timestamp()) - 1546300800
+    for seconds in (str(since_2019), "3162240000"):
+        assert gethost(filled, "--since", seconds).out.splitlines() == [
+            *HEADER,
+            "b.paypal-login.example None",
+            "a.paypal-login.example 2020-02-02T00:00:00",
+            "c.login-paypal.example None",
+        ]
+
+
+@pytest.mark.parametrize("since", ["-1", "3162240001", "9" * 40, "1.5", "1h", ""])
+def test_since_takes_seconds_from_0_on(folder: Path, since: str) -> None:
+    settings(folder, SERVER__ACTServer="ws://127.0.0.1:1/")
+    result = gethost(folder, f"--since={since}")
+    assert (result.code, result.out) == (2, "")
+    assert f"{since!r} is no number of seconds, 0 or more" in result.err
+
+
+def test_an_empty_result_is_the_header_alone(folder: Path) -> None:
+    config = replaying(folder, [])
+    assert run("certstreammonitor.py", "-c", config.name, cwd=folder).code == 0
+    assert gethost(folder).out.splitlines() == HEADER
+    assert gethost(folder, "--format", "json").out == ""
+    assert gethost(folder, "--gaps").out == "No gaps are recorded.\n"
+
+
+@pytest.mark.parametrize(
+    ("db_file", "told"),
+    [
+        ("absent.sqlite3", "run certstreammonitor.py first"),
+        ("daemon.conf", "is not an SQLite database"),
+        (".", "Correct [DATABASE] DBFile"),
+    ],
+)
+def test_without_a_database_the_next_step_is_told(
+    folder: Path, db_file: str, told: str
+) -> None:
+    settings(folder, SERVER__ACTServer="ws://127.0.0.1:1/", DATABASE__DBFile=db_file)
+    result = gethost(folder)
+    assert (result.code, result.out) == (2, "")
+    assert told in result.err
+    assert [path.name for path in folder.iterdir()] == ["daemon.conf"]
+
+
+def test_programs_get_json_and_csv(filled: Path) -> None:
+    everything = ("--since", "3000000000")
+    _, host, _ = map(
+        json.loads, gethost(filled, *everything, "--format=json").out.splitlines()
+    )
+    expected = {
+        "domain": "a.paypal-login.example",
+        "san": "b.paypal-login.example,a.paypal-login.example",
+        "issuer": "/C=US/CN=E7/O=Test CA",
+        "fingerprint": ":".join(["00"] * 19 + ["0A"]),
+        "startime": "2026-11-21T11:14:45",
+        "first_seen": "2020-01-02T03:04:05",
+        "still_investig": "2020-02-02T00:00:00",
+    }
+    assert host == expected
+    table = csv.DictReader(
+        io.StringIO(gethost(filled, *everything, "--format=csv").out)
+    )
+    assert list(table)[1] == expected
+    _, detail, domains_only = map(
+        json.loads,
+        gethost(filled, *everything, "--format=json", "--explain").out.splitlines(),
+    )
+    assert detail["reasons"] == [
+        {"rule": "login", "kind": "keyword", "weight": 1},
+        {"rule": "paypal", "kind": "keyword", "weight": 1},
+    ]
+    (issuance,) = detail["issuances"]
+    assert issuance["serial"] == "a"
+    assert issuance["names"] == ["a.paypal-login.example", "b.paypal-login.example"]
+    assert [
+        (seen["log"], seen["index"], seen["seen"]) for seen in issuance["seen"]
+    ] == [
+        ("https://log.example/one", 10, "2026-11-21T12:34:25Z"),
+        ("https://log.example/two", 10, "2026-11-21T12:34:25Z"),
+    ]
+    assert domains_only["issuances"] == []
+    assert [seen["feed"] for seen in domains_only["seen"]] == ["feed.jsonl"]
+
+
+def test_explain_tells_people_why_when_and_where(filled: Path) -> None:
+    lines = gethost(filled, "--since", "3000000000", "--explain").out.splitlines()
+    assert lines[2:10] == [
+        "b.paypal-login.example None",
+        "  first seen: 2020-01-01T00:00:00 UTC, valid from 2026-11-21T11:14:45",
+        "  issuer: /C=US/CN=E7/O=Test CA",
+        "  reasons: login (keyword), paypal (keyword)",
+        "  certificate: serial a, 2026-11-21T11:14:45 to 2027-02-19T11:14:44, "
+        "/C=US/CN=E7/O=Test CA",
+        "    names: a.paypal-login.example, b.paypal-login.example",
+        "    seen: https://log.example/one index 10, X509LogEntry, "
+        "2026-11-21T12:14:46 UTC, through feed.jsonl",
+        "    seen: https://log.example/two index 10, PrecertLogEntry, "
+        "2026-11-21T12:14:46 UTC, through feed.jsonl",
+    ]
+    assert lines[-1] == "  seen: through feed.jsonl"
+
+
+def test_a_closed_pipe_ends_it_quietly(folder: Path) -> None:
+    names = [f"paypal-login-{number}.example" for number in range(8000)]
+    data = json.dumps({"data": names, "message_type": "dns_entries"}).encode()
+    config = replaying(folder, [data])
+    assert run("certstreammonitor.py", "-c", config.name, cwd=folder).code == 0
+    for arguments in ((), ("--format=json",), ("--format=csv",), ("--explain",)):
+        with subprocess.Popen(
+            [sys.executable, CHECKOUT / "gethost.py", "-c", config.name, *arguments],
+            cwd=folder,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            assert process.stdout.readline()
+            process.stdout.close()
+            assert process.stderr.read() == b""
+            assert process.wait(20) == 0
+
+
+def test_gaps_tell_what_a_feed_left_out(folder: Path) -> None:
+    """The server drops the connection, leaves out indexes, and stalls."""
+
+    def at(*indexes: int) -> list[bytes]:
+        return [message(f"plain-{index}.example", index=index) for index in indexes]
+
+    def drops(peer: Peer) -> None:
+        peer.handshake()
+        for one in at(100, 101):
+            peer.send_text(one)
+        peer.close(1001, b"going away")
+        peer.wait_closed()
+
+    def stalls(peer: Peer) -> None:
+        peer.handshake()
+        for one in at(105, 106):
+            peer.send_text(one)
+        peer.wait_closed()
+
+    def leaves_out(peer: Peer) -> None:
+        peer.handshake()
+        for one in (*at(107, 108, 111), message("paypal-login.example", index=112)):
+            peer.send_text(one)
+        peer.wait_closed()
+
+    with FeedServer(drops, stalls, leaves_out) as server:
+        config = settings(
+            folder, SERVER__ACTServer=server.url, SOURCES__Stall_Seconds="1"
+        )
+        with Daemon(config) as daemon:
+            daemon.wait_for_out("paypal-login.example")
+            result = daemon.stop()
+    assert result.tally["reconnects"] == 2
+    gaps = [
+        json.loads(line)
+        for line in gethost(folder, "--gaps", "--format=json").out.splitlines()
+    ]
+    assert {gap["feed"] for gap in gaps} == {server.url}
+    assert all(gap["start"] <= gap["end"] for gap in gaps)
+    assert result.tally["gaps"] == len(gaps)
+    by_time = [gap for gap in gaps if not gap["log"]]
+    assert [gap["cause"] for gap in by_time] == ["disconnect", "stall"]
+    assert "1001: going away" in by_time[0]["detail"]
+    by_index = [gap for gap in gaps if gap["log"]]
+    assert {gap["log"] for gap in by_index} == {"https://log.example/one"}
+    # 102 to 104 and 109 to 110; holes that are told together may share a row.
+    assert sum(gap["lost"] for gap in by_index) == 5
+    assert min(gap["index_start"] for gap in by_index) == 102
+    assert max(gap["index_end"] for gap in by_index) == 111
+
+    listed = gethost(folder, "--gaps").out.splitlines()
+    assert len(listed) == len(gaps)
+    assert any("  stall  lost: unknown  " in line for line in listed)
+    assert any("https://log.example/one [102, " in line for line in listed)
+    header, *table = csv.reader(
+        io.StringIO(gethost(folder, "--gaps", "--format=csv").out)
+    )
+    assert header[:3] == ["feed", "cause", "start"]
+    assert len(table) == len(gaps)
+    # The daemon does not run now, and an hour from now nothing will have changed.
+    assert gethost(folder, "--gaps", "--since", "3600").out.splitlines() == listed

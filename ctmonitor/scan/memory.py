@@ -1,4 +1,4 @@
-"""What enrichers remember between runs: answers for a while, and what was asked today."""
+"""What enrichers remember between runs: answers, and what was asked today."""
 
 import asyncio
 import logging

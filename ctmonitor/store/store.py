@@ -40,8 +40,11 @@ from ctmonitor.store.engine import (
     sqlite_database,
     translated,
 )
+from ctmonitor.store.followups import FollowUps
 from ctmonitor.store.issuances import record_issuances
+from ctmonitor.store.memory import Memory
 from ctmonitor.store.migrations import migrate
+from ctmonitor.store.outbox import Outbox
 from ctmonitor.store.rows import (
     Children,
     Told,
@@ -61,12 +64,12 @@ from ctmonitor.store.schema import (
     MAX_TABLE_NAME_BYTES,
     REASON,
     SEEN,
+    STOP_CHECKING,
     moment_text,
     promised_table,
 )
 
 BUSY_TIMEOUT_S = 10.0
-STOP_CHECKING = "Stop checking"  # how StillInvestig of a host given up begins
 
 _LAST_HOST_ID = select(COUNTER.c.value).where(COUNTER.c.name == HOST_COUNTER)
 
@@ -133,6 +136,7 @@ class Store:
         self, database: Database, table: Table, now: Callable[[], datetime]
     ) -> None:
         self._database = database
+        self._table = table
         self._now = now
         insert = database.insert
         is_among = table.c.Domain.in_(bindparam("hosts", expanding=True))
@@ -237,6 +241,20 @@ class Store:
         with self._database.writing() as connection:
             position = connection.execute(statement).scalar()
         return None if position is None else Cursor(source, position)
+
+    def followups(self) -> FollowUps:
+        """Which hosts are due, and what visits found; open as long as the store is."""
+        return FollowUps(self._database, self._table)
+
+    def outbox(self) -> Outbox:
+        """The alerts that are to be sent; open as long as the store is."""
+        return Outbox(self._database)
+
+    def memory(self) -> Memory:
+        """What is remembered for enrichers; open as long as the store is."""
+        memory = Memory(self._database)
+        memory.forget_expired(self._now())
+        return memory
 
     def close(self) -> None:
         """Gives the database free; a second call does nothing."""
@@ -372,10 +390,17 @@ def _provide(database: Database, table: str) -> Table:
         columns = inspector.get_columns(promised.name)
         if HOST_ID not in {column["name"] for column in columns}:
             _add_column(connection, promised.c[HOST_ID])
-        # `--since` over a million hosts. Indexes share their names with tables.
-        name = f"ctm_{crc32(promised.name.encode()):08x}_first_seen"
-        if name not in {each["name"] for each in inspector.get_indexes(promised.name)}:
-            Index(name, promised.c.FirstSeen).create(connection)
+        c = promised.c
+        present = {each["name"] for each in inspector.get_indexes(promised.name)}
+        for kind, indexed in (
+            ("first_seen", [c.FirstSeen]),  # `--since` over a million hosts
+            # From rows of the scanner to their hosts, as far as they are followed.
+            ("followed", [c[HOST_ID], c.StillInvestig]),
+        ):
+            # Indexes share their names with tables.
+            name = f"ctm_{crc32(promised.name.encode()):08x}_{kind}"
+            if name not in present:
+                Index(name, *indexed).create(connection)
     return promised
 
 

@@ -41,6 +41,7 @@ _FAILURES = (
     OSError,
     ValueError,
 )
+_TIMEOUTS = (TimeoutError, urllib3.exceptions.ReadTimeoutError)
 
 _Result = TypeVar("_Result")
 
@@ -216,7 +217,7 @@ class Client:
         except _FAILURES as exc:
             why = (
                 f"no complete answer within {self._timeout_s:g} s"
-                if deadline.is_over or isinstance(_root(exc), TimeoutError)
+                if deadline.is_over or isinstance(_root(exc), _TIMEOUTS)
                 else _reason(exc)
             )
             raise SourceError(f"{shown} cannot be read: {why}") from exc

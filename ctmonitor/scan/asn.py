@@ -164,6 +164,7 @@ class NetworkEnricher:
             raise NotOkError(
                 EnrichmentStatus.NOT_APPLICABLE,
                 "networks are looked up by DNS, which would go around the proxy",
+                is_kept=False,
             )
         try:
             async with self._dns_slots:

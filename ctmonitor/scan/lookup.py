@@ -18,11 +18,19 @@ class RateLimited(SourceError):
 
 
 class NotOkError(Exception):
-    """A look-up gave nothing, for a reason that belongs into the report."""
+    """
+    A look-up gave nothing, for a reason that belongs into the report.
 
-    def __init__(self, status: EnrichmentStatus, detail: str) -> None:
+    Args:
+        is_kept: the same question would give the same for minutes.
+    """
+
+    def __init__(
+        self, status: EnrichmentStatus, detail: str, *, is_kept: bool = True
+    ) -> None:
         self.status = status
         self.detail = detail
+        self.is_kept = is_kept
         super().__init__(detail)
 
     def enrichment(self, data: Mapping[str, Any] | None = None) -> Enrichment:
@@ -84,7 +92,7 @@ class Lookup:
             try:
                 found = await self._asked(ask)
             except NotOkError as exc:
-                if exc.status is not EnrichmentStatus.RATE_LIMITED:
+                if exc.is_kept:
                     failure = {"status": exc.status.value, "detail": exc.detail}
                     await self._put(key, failure, _KEEP_FAILURE)
                 raise
@@ -101,7 +109,8 @@ class Lookup:
             why = f"no answer within {self._limit_s:g} s"
             raise NotOkError(EnrichmentStatus.ERROR, why) from exc
         except RateLimited as exc:
-            raise NotOkError(EnrichmentStatus.RATE_LIMITED, str(exc)) from exc
+            limited = EnrichmentStatus.RATE_LIMITED
+            raise NotOkError(limited, str(exc), is_kept=False) from exc
         except (SourceError, FormatError) as exc:
             raise NotOkError(EnrichmentStatus.ERROR, str(exc)) from exc
 

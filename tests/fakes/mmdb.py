@@ -8,6 +8,8 @@ import ipaddress
 from typing import Any
 
 _MARKER = b"\xab\xcd\xefMaxMind.com"
+_UINT16, _UINT32, _UINT64 = 5, 6, 9
+_SIZES = {_UINT16: 2, _UINT32: 4, _UINT64: 8}
 
 
 def mmdb(networks: dict[str, dict[str, Any]], built: int) -> bytes:
@@ -49,19 +51,20 @@ def mmdb(networks: dict[str, dict[str, Any]], built: int) -> bytes:
     )
     metadata = {
         "node_count": count,
-        "record_size": 32,
-        "ip_version": 6,
+        "record_size": (_UINT16, 32),
+        "ip_version": (_UINT16, 6),
         "database_type": "Test-ASN",
         "languages": [],
-        "binary_format_major_version": 2,
-        "binary_format_minor_version": 0,
-        "build_epoch": built,
+        "binary_format_major_version": (_UINT16, 2),
+        "binary_format_minor_version": (_UINT16, 0),
+        "build_epoch": (_UINT64, built),
         "description": {"en": "test"},
     }
     return tree + bytes(16) + data + _MARKER + _encoded(metadata)
 
 
-def _encoded(value: object) -> bytes:
+def _encoded(value: Any) -> bytes:
+    """A value; a number has its kind beside it, where it is not the usual one."""
     if isinstance(value, str):
         text = value.encode()
         return _control(2, len(text)) + text
@@ -70,9 +73,11 @@ def _encoded(value: object) -> bytes:
         return _control(7, len(value)) + pairs
     if isinstance(value, list):
         return bytes([len(value), 11 - 7]) + b"".join(map(_encoded, value))
-    assert isinstance(value, int)
-    number = value.to_bytes(4, "big")
-    return _control(6, len(number)) + number
+    kind, number = value if isinstance(value, tuple) else (_UINT32, value)
+    raw = number.to_bytes(_SIZES[kind], "big")
+    if kind > 7:
+        return bytes([len(raw), kind - 7]) + raw
+    return _control(kind, len(raw)) + raw
 
 
 def _control(kind: int, size: int) -> bytes:

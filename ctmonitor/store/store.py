@@ -136,7 +136,6 @@ class Store:
         self, database: Database, table: Table, now: Callable[[], datetime]
     ) -> None:
         self._database = database
-        self._table = table
         self._now = now
         insert = database.insert
         is_among = table.c.Domain.in_(bindparam("hosts", expanding=True))
@@ -182,6 +181,7 @@ class Store:
                 "updated_at": cursor.excluded.updated_at,
             },
         )
+        self._table = table
 
     def record(
         self,
@@ -230,18 +230,6 @@ class Store:
             for host in each.hosts
         ]
 
-    def cursor(self, source: str) -> Cursor | None:
-        """
-        The position that was stored last for `source`; None when there is none.
-
-        Raises:
-            StoreUnavailable, StoreError: as `record`.
-        """
-        statement = select(CURSOR.c.position).where(CURSOR.c.source == source)
-        with self._database.writing() as connection:
-            position = connection.execute(statement).scalar()
-        return None if position is None else Cursor(source, position)
-
     def followups(self) -> FollowUps:
         """Which hosts are due, and what visits found; open as long as the store is."""
         return FollowUps(self._database, self._table)
@@ -255,6 +243,18 @@ class Store:
         memory = Memory(self._database)
         memory.forget_expired(self._now())
         return memory
+
+    def cursor(self, source: str) -> Cursor | None:
+        """
+        The position that was stored last for `source`; None when there is none.
+
+        Raises:
+            StoreUnavailable, StoreError: as `record`.
+        """
+        statement = select(CURSOR.c.position).where(CURSOR.c.source == source)
+        with self._database.writing() as connection:
+            position = connection.execute(statement).scalar()
+        return None if position is None else Cursor(source, position)
 
     def close(self) -> None:
         """Gives the database free; a second call does nothing."""

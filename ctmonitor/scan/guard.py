@@ -167,7 +167,7 @@ class Guard:
         port = url.port
         if port is None or not self._is_port_allowed(port):
             return f"port {port} is not visited"
-        return self.refuse_host(url.host or "")
+        return self.refuse_host(url.raw_host or "")
 
     def _is_allowed(self, address: Address) -> bool:
         return any(address in network for network in self.allowed)

@@ -159,9 +159,10 @@ def _guessed(head: bytes) -> str:
     if b"\0" in head[:_SAMPLE_BYTES]:
         # Text in Latin letters has every other byte zero.
         sample = head[:200]
-        if sample[1::2].count(0) > len(sample) // 4:
+        first, second = sample[::2].count(0), sample[1::2].count(0)
+        if second > max(3 * first, len(sample) // 8):
             return "utf-16-le"
-        if sample[::2].count(0) > len(sample) // 4:
+        if first > max(3 * second, len(sample) // 8):
             return "utf-16-be"
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head)  # may end in mid-character

@@ -461,6 +461,26 @@ def test_a_claim_reads_an_index_and_not_all_hosts(file: Place) -> None:
             assert "TEMP B-TREE" not in plan
 
 
+@pytest.mark.postgresql
+def test_a_row_that_another_machine_is_leasing_is_not_waited_for(server: Place) -> None:
+    import psycopg
+
+    record(server, "a.example", "b.example")
+    with server.open(busy_timeout_s=1) as store:
+        hosts = store.followups()
+        (host,) = hosts.claim(NOON, 1, 60, "a")
+        hosts.release("a")
+        with psycopg.connect(server.url) as other:
+            other.execute(
+                'SELECT 1 FROM ctm_followup JOIN "CertMon" ON ctm_id = host_id '
+                'WHERE "Domain" = %s FOR UPDATE OF ctm_followup',
+                [host.domain],
+            )
+            assert host not in hosts.claim(NOON, 1, 60, "a")
+            assert hosts.claim(NOON, 1, 60, "a") == []
+        assert hosts.claim(NOON, 1, 60, "a") == [host]
+
+
 class Model:
     """What should be so: for each host when it is due, and who has it until when."""
 

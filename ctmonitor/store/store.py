@@ -31,7 +31,7 @@ from ctmonitor.model.clock import now_utc, utc_text
 from ctmonitor.model.finding import Finding, Novelty, Recorded
 from ctmonitor.model.text import shortened
 from ctmonitor.store.engine import (
-    Batched,
+    BatchInsert,
     Database,
     check_file,
     chunks,
@@ -44,8 +44,8 @@ from ctmonitor.store.issuances import record_issuances
 from ctmonitor.store.migrations import migrate
 from ctmonitor.store.rows import (
     Children,
+    Row,
     Told,
-    Values,
     gap_row,
     promised_rows,
     told_of,
@@ -145,14 +145,14 @@ class Store:
             .where(table.c.Domain == bindparam("host"))
             .values({HOST_ID: bindparam("number")})
         )
-        self._insert_host = Batched.of(database, insert(table).on_conflict_do_nothing())
+        self._insert_host = BatchInsert.of(database, table)
         self._follow_again = (
             table.update()
             .where(is_among)
             .values(StillInvestig=None, FirstSeen=bindparam("now"))
         )
         self._insert_new = {
-            ours: Batched.of(database, insert(ours).on_conflict_do_nothing())
+            ours: BatchInsert.of(database, ours)
             for ours in (REASON, ISSUANCE_NAME, HOST_ISSUANCE, SEEN)
         }
         gap = insert(GAP)
@@ -255,7 +255,7 @@ class Store:
         self.close()
 
     def _write_hosts(
-        self, connection: Connection, rows: Mapping[str, Values], now: datetime
+        self, connection: Connection, rows: Mapping[str, Row], now: datetime
     ) -> dict[str, tuple[int, Novelty]]:
         """Number and novelty of each host; new ones written, others followed again."""
         # In the order of the index, in which neighbours share pages.
@@ -267,13 +267,13 @@ class Store:
         last = connection.execute(_LAST_HOST_ID).scalar() or 0
         numbers = count(last + 1)
         hosts: dict[str, tuple[int, Novelty]] = {}
-        new: list[Values] = []
-        without_id: list[Values] = []
+        new: list[Row] = []
+        without_id: list[dict[str, Any]] = []
         again: list[str] = []
         for host in ordered:
             if host not in known:
                 hosts[host] = (next(numbers), Novelty.NEW)
-                new.append(rows[host] | {HOST_ID: hosts[host][0]})
+                new.append((*rows[host], hosts[host][0]))
                 continue
             state, number = known[host]
             if number is None:
@@ -318,19 +318,16 @@ class Store:
         children = Children(moment_text(now) or "")
         for number, each in enumerate(told):
             children.add(each, host_ids, issuance_ids.get(number))
+        reasons = [(*key, *rest) for key, rest in sorted(children.reasons.items())]
+        seen = [(*key, *rest) for key, rest in sorted(children.seen.items())]
         for table, rows in (
-            (REASON, children.reasons),
-            (ISSUANCE_NAME, children.names),
-            (HOST_ISSUANCE, children.host_issuances),
-            (SEEN, children.seen),
+            (REASON, reasons),
+            (ISSUANCE_NAME, sorted(children.names)),
+            (HOST_ISSUANCE, sorted(children.host_issuances)),
+            (SEEN, seen),
         ):
             if rows:
-                ordered = [row for _, row in sorted(rows.items(), key=_first)]
-                self._insert_new[table].run(connection, ordered)
-
-
-def _first(pair: tuple[Any, Any]) -> Any:
-    return pair[0]
+                self._insert_new[table].run(connection, rows)
 
 
 def _check_table_name(table: str) -> None:

@@ -171,6 +171,7 @@ def test_refused_permissions_are_told_with_the_path(tmp_path: Path) -> None:
     shut.mkdir()
     (tmp_path / "certs.db").rename(shut / "certs.db")
     (tmp_path / "read-only.db").chmod(0o444)
+    (shut / "certs.db").chmod(0o444)
     (tmp_path / "secret.db").chmod(0)
     shut.chmod(0o555)
     # As root the child becomes `nobody`, who may not enter pytest's folders.

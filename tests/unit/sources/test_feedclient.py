@@ -134,7 +134,7 @@ def test_any_split_of_a_stream_gives_the_same_messages(
     assert frames.failure is None
 
 
-@pytest.mark.parametrize("size", [0, 1, 125, 126, 300, 65536])
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 300, 5000, 65536])
 def test_a_stream_may_come_byte_by_byte(size: int) -> None:
     payload = bytes(size)
     wire = encode_frame(TEXT, payload) + encode_frame(PING, b"p") * 2

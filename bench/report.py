@@ -45,6 +45,7 @@ class Report:
             "|---|---:|---:|---|---|---|",
         ]
         lines += [_line(result) for result in self.results]
+        lines += ["", "[How it is measured](docs/bench.md)"]
         return "\n".join(lines)
 
     def keep(self, folder: Path) -> Path:

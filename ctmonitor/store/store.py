@@ -66,6 +66,7 @@ from ctmonitor.store.schema import (
 )
 
 BUSY_TIMEOUT_S = 10.0
+_ATTEMPTS = 10  # to write a batch while others write the same hosts
 STOP_CHECKING = "Stop checking"  # how StillInvestig of a host given up begins
 
 _LAST_HOST_ID = select(COUNTER.c.value).where(COUNTER.c.name == HOST_COUNTER)
@@ -133,6 +134,7 @@ class Store:
         self, database: Database, table: Table, now: Callable[[], datetime]
     ) -> None:
         self._database = database
+        self._table_name = table.name
         self._now = now
         insert = database.insert
         is_among = table.c.Domain.in_(bindparam("hosts", expanding=True))
@@ -202,7 +204,7 @@ class Store:
         told = told_of(findings)
         promised = promised_rows(told, now)
         hosts: dict[str, tuple[int, Novelty]] | None = None
-        while hosts is None:
+        for _ in range(_ATTEMPTS):
             with suppress(_Overtaken), self._database.writing() as connection:
                 hosts = self._write_hosts(connection, promised, now)
                 host_ids = {host: number for host, (number, _) in hosts.items()}
@@ -214,6 +216,13 @@ class Store:
                     connection.execute(
                         self._insert_cursor, row | {"updated_at": moment_text(now)}
                     )
+                break
+        if hosts is None:
+            raise StoreError(
+                f"{self._database.label} takes a host as new and leaves out its row. "
+                f"Remove what was added to the table {self._table_name}: a trigger, or "
+                "a further UNIQUE."
+            )
         news = {
             host: novelty
             for host, (_, novelty) in hosts.items()

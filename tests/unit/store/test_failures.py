@@ -236,6 +236,19 @@ def test_damage_that_shows_later_is_told_too(file: Place) -> None:
         store.record([finding(f"h{number}.example") for number in range(9000)])
 
 
+def test_a_table_that_leaves_out_rows_is_told_and_nothing_is_written(
+    file: Place,
+) -> None:
+    file.open().close()
+    file.sql("CREATE UNIQUE INDEX once ON CertMon (Issuer)")
+    with file.open() as store:
+        store.record([finding("a.example")])
+        with pytest.raises(StoreError, match="leaves out its row.*table CertMon"):
+            store.record([finding("b.example")], cursor=Cursor("log", "1"))
+        assert store.cursor("log") is None
+    assert list(file.details()) == ["a.example"]
+
+
 def test_an_empty_file_is_a_new_database(file: Place) -> None:
     assert file.db_file is not None
     file.db_file.touch()

@@ -243,7 +243,7 @@ def test_a_table_that_leaves_out_rows_is_told_and_nothing_is_written(
     file.sql("CREATE UNIQUE INDEX once ON CertMon (Issuer)")
     with file.open() as store:
         store.record([finding("a.example")])
-        with pytest.raises(StoreError, match="leaves out its row.*table CertMon"):
+        with pytest.raises(StoreError, match=r"leaves out its row.*table CertMon"):
             store.record([finding("b.example")], cursor=Cursor("log", "1"))
         assert store.cursor("log") is None
     assert list(file.details()) == ["a.example"]

@@ -117,8 +117,8 @@ class Children:
         key = (
             issuance_id,
             host_id,
-            _address(sighting.feed),
-            _address(sighting.log),
+            address_key(sighting.feed),
+            address_key(sighting.log),
             NO_INDEX if index is None else index,
             _word(sighting.entry_type),
         )
@@ -141,10 +141,10 @@ def gap_row(gap: Gap) -> dict[str, Any]:
     """A gap by the columns of its table."""
     index_start = _integer(gap.index_start)
     return {
-        "feed": _address(gap.feed),
+        "feed": address_key(gap.feed),
         "cause": gap.cause.value,
         "started_at": moment_text(gap.start),
-        "log": _address(gap.log),
+        "log": address_key(gap.log),
         "index_start": NO_INDEX if index_start is None else index_start,
         "index_end": _integer(gap.index_end),
         "ended_at": moment_text(gap.end),
@@ -177,7 +177,8 @@ def _san(names: Sequence[str], hosts: int) -> str:
 
 # The few feeds and logs of a daemon come again with every sighting.
 @lru_cache(maxsize=1024)
-def _address(written: str) -> str:
+def address_key(written: str) -> str:
+    """An address as it stands in keys: ASCII, at most 250 characters."""
     escaped = printable(written).encode("ascii", "backslashreplace").decode("ascii")
     return bounded(escaped, _MAX_ADDRESS)
 

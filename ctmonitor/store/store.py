@@ -46,6 +46,7 @@ from ctmonitor.store.rows import (
     Children,
     Row,
     Told,
+    address_key,
     gap_row,
     promised_rows,
     told_of,
@@ -246,6 +247,26 @@ class Store:
         with self._database.writing() as connection:
             position = connection.execute(statement).scalar()
         return None if position is None else Cursor(source, position)
+
+    def end_open_gaps(self, feeds: Sequence[str], at: datetime) -> None:
+        """
+        Give an end to gaps that a run left open which did not end by itself.
+
+        Args:
+            feeds: addresses as in `Gap.feed`; gaps of other feeds may be another's.
+            at: when they end at the latest: when the next run begins.
+
+        Raises:
+            StoreUnavailable, StoreError: as `record`.
+        """
+        statement = (
+            GAP.update()
+            .where(GAP.c.ended_at.is_(None))
+            .where(GAP.c.feed.in_([address_key(feed) for feed in feeds]))
+            .values(ended_at=moment_text(at))
+        )
+        with self._database.writing() as connection:
+            connection.execute(statement)
 
     def close(self) -> None:
         """Gives the database free; a second call does nothing."""

@@ -6,7 +6,6 @@ The certstream source: a thread that only reads, behind a bounded queue.
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 
@@ -26,9 +25,6 @@ CURSOR = "certstream"
 # So long the consumer waits for more after the first message, to work on many at once:
 # five wake-ups a second cost less than a tenth of what one for each message would.
 _LINGER_S = 0.2
-# A position that is some seconds old makes the gap after a crash as much longer; one
-# with each batch would be a transaction with each batch.
-_CURSOR_EVERY_S = 5.0
 _BATCH_MESSAGES = 2000
 
 
@@ -49,7 +45,6 @@ class CertstreamSource:
             resume: the cursor of the last run: what lies between is a gap.
         """
         self._scanner = scanner
-        self._cursor_due_s = 0.0
         self._ready = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._inbox = Inbox(feed.queue_messages, self._wake)
@@ -88,7 +83,6 @@ class CertstreamSource:
             self._reader.stop()
             await asyncio.to_thread(self._reader.join)
         # What it told in its last moment, and the position, which is true only now.
-        self._cursor_due_s = 0.0
         yield self._batch((), "", self._reader.complete)
         if self._reader.failure is not None:
             raise self._reader.failure
@@ -103,10 +97,7 @@ class CertstreamSource:
         self, frames: Sequence[bytes], feed: str, complete: datetime | None
     ) -> Batch:
         news = self._reader.news.take()
-        position = None
-        if complete is not None and (now_s := time.monotonic()) >= self._cursor_due_s:
-            position = utc_text(complete)
-            self._cursor_due_s = now_s + _CURSOR_EVERY_S
+        position = utc_text(complete)
         return screen(
             frames,
             self._scanner,

@@ -72,7 +72,7 @@ check: dev-environment
 	@"$(PYTHON)" -m pytest -q tests/test_docs.py tests/architecture
 
 bench: dev-environment
-	@"$(PYTHON)" -m bench $(ARGS)
+	@"$(PYTHON)" -m bench $(or $(ARGS),--readme)
 
 soak: export SOAK_SECONDS ?= 600
 soak: dev-environment

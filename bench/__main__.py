@@ -80,6 +80,8 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--only", action="append", choices=names, metavar="ROW", help=", ".join(names))
     add("--readme", action="store_true", help="put the table into README.md")
     options = parser.parse_args(argv)
+    if not Path("/proc/self/stat").exists():
+        parser.error("needs /proc, where Linux tells what a process has used")
     if options.readme and (options.quick or options.only):
         parser.error("--readme is for a whole run, without --quick and --only")
     options.rounds = options.rounds or (1 if options.quick else 3)

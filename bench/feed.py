@@ -242,11 +242,16 @@ def measured_daemon(server: LoadServer, folder: Path, cores: Cores) -> Measured:
 
 
 def growth(rss_mb: Sequence[float]) -> float:
-    """Memory in the last third of a run, in shares of that in the first third."""
-    third = len(rss_mb) // 3
+    """
+    Memory in the last third of a run, in shares of that in the first third.
+
+    The first quarter of the samples is left out of it: caches fill.
+    """
+    settled = rss_mb[len(rss_mb) // 4 :]
+    third = len(settled) // 3
     if not third:
         return math.nan
-    return median(rss_mb[-third:]) / median(rss_mb[:third])
+    return median(settled[-third:]) / median(settled[:third])
 
 
 def _percentile(ordered: Sequence[float], share: float) -> float:

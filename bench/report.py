@@ -36,15 +36,16 @@ class Report:
         """What the table was measured on, and the table."""
         size = "" if self.is_whole else "; **not a whole run**"
         lines = [
-            f"{self.began:%Y-%m-%d}, commit {self.commit}, "
-            f"{self.rounds_made} rounds{size}.",
+            f"Measured {self.began:%Y-%m-%d}, commit {self.commit}, "
+            f"rounds: {self.rounds_made}{size}.",
             f"Machine: {_listed(self.machine)}; {self.cores}.",
             f"Versions: {_listed(self.versions)}.",
             "",
-            "| What | Ratio | Aim | | Here | Compared with |",
-            "|---|---:|---:|---|---:|---|",
+            "| What | Result | Aim | Reached | Here | Compared with |",
+            "|---|---:|---:|---|---|---|",
         ]
         lines += [_line(result) for result in self.results]
+        lines += ["", "[How it is measured](docs/bench.md)"]
         return "\n".join(lines)
 
     def keep(self, folder: Path) -> Path:

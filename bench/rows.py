@@ -89,7 +89,7 @@ class Result:
             return f"not valid: {'; '.join(self.flaws)}"
         if self.is_met is None:
             return ""
-        return "met" if self.is_met else "**missed**"
+        return "yes" if self.is_met else "**no**"
 
 
 def result(row: Row, rounds: Mapping[str, Rounds], size: Size) -> Result:

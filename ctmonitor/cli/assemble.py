@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ctmonitor.config import Config, masked_url
 from ctmonitor.errors import ConfigError
@@ -102,8 +103,12 @@ def check(config: Config) -> None:
     """
     if config.source == "replay":
         replay_file(config)
-    else:
-        route(config)
+        return
+    way = route(config)
+    for address in config.act_servers:
+        parts = urlsplit(address)
+        # A proxy of the environment that cannot be read is told now, too.
+        way.proxy_for(parts.hostname or "", secure=parts.scheme == "wss")
 
 
 def store(config: Config) -> Store:

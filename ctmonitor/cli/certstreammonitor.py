@@ -24,7 +24,7 @@ from ctmonitor.monitor.monitor import Forgetful, Monitor, Recorder
 from ctmonitor.rules.pattern import is_slow
 from ctmonitor.rules.ruleset import RuleSet
 from ctmonitor.sources.base import Scanner
-from ctmonitor.sources.certstream import CURSOR
+from ctmonitor.sources.certstream import CURSOR, shown
 from ctmonitor.store.store import Store
 
 NAME = "certstreammonitor.py"
@@ -123,7 +123,10 @@ def _start(
         log.warning("standard output was closed, nothing was started")
         console.discard_output()
         return console.FAILED
-    resume = store.cursor(CURSOR) if store is not None else None
+    resume = None
+    if store is not None:
+        resume = store.cursor(CURSOR)
+        store.end_open_gaps([shown(feed) for feed in config.act_servers], now_utc())
     with _progress(config) as on_progress:
         scanner = assemble.scanner(ruleset)
         source = assemble.source(config, scanner, resume, on_progress)

@@ -22,8 +22,9 @@ __all__ = ["CURSOR", "CertstreamSource", "Feed", "shown"]
 
 CURSOR = "certstream"
 
-# So long the consumer waits for more after the first message, to work on many at once.
-_LINGER_S = 0.05
+# So long the consumer waits for more after the first message, to work on many at once:
+# five wake-ups a second cost less than a tenth of what one for each message would.
+_LINGER_S = 0.2
 _BATCH_MESSAGES = 2000
 
 
@@ -76,6 +77,8 @@ class CertstreamSource:
                     yield batch
                     # Signals and timers get their turn between two batches.
                     await asyncio.sleep(0)
+                # What woke us meanwhile has been taken: nothing is left to wake for.
+                self._ready.clear()
         finally:
             self._reader.stop()
             await asyncio.to_thread(self._reader.join)

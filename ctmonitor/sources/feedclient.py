@@ -34,6 +34,9 @@ _RECORD_BYTES = 16 * 1024
 # How long a read waits before it looks at the clock again.
 _TICK_S = 0.2
 _MAX_FRAGMENTS = 100_000
+# Pieces of a large message are joined once, but not kept by the million when a server
+# sends it byte by byte.
+_MAX_PARTS = 4096
 
 _TEXT, _BINARY, _CONTINUATION = 0x1, 0x2, 0x0
 _CLOSE, _PING, _PONG = 0x8, 0x9, 0xA
@@ -61,7 +64,8 @@ class Frames:
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._rest = bytearray()  # of an incomplete frame
+        self._parts: list[bytes] = []  # of an incomplete frame
+        self._have = 0
         self._need = 2
         self._fragments: list[bytes] | None = None
         self._fragments_bytes = 0
@@ -75,22 +79,27 @@ class Frames:
         """
         messages: list[bytes] = []
         if self.failure is None:
-            if self._rest:
-                self._rest += data
-                if len(self._rest) < self._need:
+            if self._parts:
+                self._parts.append(data)
+                self._have += len(data)
+                if self._have < self._need:
+                    if len(self._parts) > _MAX_PARTS:
+                        self._parts = [b"".join(self._parts)]
                     return messages
-                data = bytes(self._rest)
+                data = b"".join(self._parts)
             try:
                 end = self._cut(data, messages)
             except SourceError as exc:
                 self.failure = exc
             else:
-                self._rest = bytearray(data[end:])
+                self._parts = [data[end:]] if end < len(data) else []
+                self._have = len(data) - end
         return messages
 
     def _cut(self, data: bytes, messages: list[bytes]) -> int:
         """Append the messages that are complete; where the first incomplete begins."""
         at, size = 0, len(data)
+        room = self._max_bytes - self._fragments_bytes
         self._need = 2
         while size - at >= 2:
             # | FIN 1, RSV 3, opcode 4 | MASK 1, length 7 | length 0, 16 or 64 | payload
@@ -104,10 +113,10 @@ class Frames:
                     self._need = start - at
                     break
                 length = int.from_bytes(data[at + 2 : start], "big")
-            is_whole = first in (0x81, 0x82) and self._fragments is None
+            is_whole = (first == 0x81 or first == 0x82) and self._fragments is None
             if not is_whole:
                 self._check(first, length)
-            if first & 0x08 == 0 and self._fragments_bytes + length > self._max_bytes:
+            if length > room and not first & 0x08:
                 raise SourceError(
                     f"a message of {self._fragments_bytes + length} bytes is larger "
                     f"than {self._max_bytes} ([SOURCES] Max_Message_MB)"
@@ -120,6 +129,7 @@ class Frames:
                 messages.append(data[start:end])
             else:
                 self._take(first, data[start:end], messages)
+                room = self._max_bytes - self._fragments_bytes
             at = end
         return at
 

@@ -11,6 +11,7 @@ recorded in tests/vectors/certstream.
 
 import binascii
 import hashlib
+import json
 import re
 from typing import Any
 
@@ -162,12 +163,7 @@ def parse(frame: bytes, feed: str) -> tuple[Sighting | None, tuple[str, ...]]:
     Raises:
         FormatError: nothing of the message can be used.
     """
-    try:
-        message = msgspec.json.decode(frame)
-    except RecursionError:
-        raise FormatError("JSON nested too deep") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        raise FormatError("broken JSON", shortened(str(exc))) from None
+    message = _decoded(frame)
     if not isinstance(message, dict):
         raise FormatError("not a JSON object", type(message).__name__)
     kind, data = message.get("message_type"), message.get("data")
@@ -181,6 +177,22 @@ def parse(frame: bytes, feed: str) -> tuple[Sighting | None, tuple[str, ...]]:
     if not isinstance(leaf, dict):
         raise FormatError("leaf_cert: not an object", shortened(repr(kind)))
     return _certificate_update(data, leaf, feed)
+
+
+def _decoded(frame: bytes) -> Any:
+    try:
+        try:
+            return msgspec.json.decode(frame)
+        except msgspec.DecodeError:
+            if b"\\u" not in frame:
+                raise
+            # A name may hold one half of a surrogate pair, which only the standard
+            # library takes; the other names of the message are none the worse for it.
+            return json.loads(frame)
+    except RecursionError:
+        raise FormatError("JSON nested too deep") from None
+    except ValueError as exc:  # of both libraries, UnicodeDecodeError included
+        raise FormatError("broken JSON", shortened(str(exc))) from None
 
 
 def _domains_only(

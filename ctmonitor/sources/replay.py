@@ -11,6 +11,7 @@ from pathlib import Path
 from ctmonitor.errors import SourceError
 from ctmonitor.model.batch import Batch
 from ctmonitor.sources.base import Scanner
+from ctmonitor.sources.message import is_heartbeat
 from ctmonitor.sources.screen import screen
 
 _BLOCK_BYTES = 512 * 1024
@@ -64,7 +65,8 @@ class ReplaySource:
             ) from exc
 
     def _batch(self, lines: list[bytes], too_long: int) -> Batch:
-        batch = screen(lines, self._scanner, self._path.name)
+        messages = [line for line in lines if not is_heartbeat(line)]
+        batch = screen(messages, self._scanner, self._path.name)
         if not too_long:
             return batch
         counts = replace(

@@ -7,7 +7,7 @@ Source: sqlite.org/rescode.html and sqlite.org/wal.html; PostgreSQL manual, appe
 
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,6 @@ from urllib.parse import quote
 
 from sqlalchemy import (
     URL,
-    ClauseElement,
     Connection,
     Engine,
     Table,
@@ -46,6 +45,9 @@ _CACHE_KIB = 16 * 1024
 _CHECKPOINT_PAGES = 8000
 _CONNECT_TIMEOUT_S = 10
 _MANY = 500  # values in one `IN (...)`
+
+# Values by position, as `BatchInsert` gives them; that of SQLite does so anyway.
+_BY_POSITION = postgresql.dialect(paramstyle="format")  # type: ignore[no-untyped-call] # SQLAlchemy has it so
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,25 +97,29 @@ class Database:
 
 
 @dataclass(frozen=True, slots=True)
-class Batched:
-    """A statement that is compiled once and takes the rows of a batch as they are."""
+class BatchInsert:
+    """An INSERT that is compiled once and takes the rows of a batch as they are."""
 
     sql: str
 
     @classmethod
-    def of(cls, database: Database, statement: ClauseElement) -> "Batched":
-        """`statement` in the words of the database, with parameters by name."""
+    def of(cls, database: Database, table: Table) -> "BatchInsert":
+        """An INSERT of whole rows into `table`, which leaves out those it has."""
+        statement = database.insert(table).on_conflict_do_nothing()
         dialect = database.engine.dialect
-        if not database.is_postgresql:
-            dialect = sqlite.dialect(paramstyle="named")
+        if database.is_postgresql:
+            dialect = _BY_POSITION
         return cls(str(statement.compile(dialect=dialect)))
 
-    def run(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
+    def run(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
         """
         The number of rows written.
 
         The driver gets the rows directly: what SQLAlchemy does to each of them takes
         longer than SQLite does, and text and integers need none of it.
+
+        Args:
+            rows: at least one, each with a value for every column, in their order.
         """
         return connection.exec_driver_sql(self.sql, list(rows)).rowcount
 
@@ -129,15 +135,11 @@ def sqlite_database(path: Path, busy_timeout_s: float) -> Database:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
-        # The driver would begin transactions by rules of its own, and late.
-        connection.isolation_level = None
-        (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
-        # On a file system without shared memory the mode stays; only with WAL is
-        # NORMAL safe against loss of power.
-        level = "NORMAL" if mode == "wal" else "FULL"
-        connection.execute(f"PRAGMA synchronous={level}")
-        connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
-        connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
+        try:
+            _prepare(connection)
+        except sqlite3.Error:
+            connection.close()  # nobody else knows it yet
+            raise
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -146,6 +148,18 @@ def sqlite_database(path: Path, busy_timeout_s: float) -> Database:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return Database(engine, f"The database {path}")
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    # The driver would begin transactions by rules of its own, and late.
+    connection.isolation_level = None
+    (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+    # On a file system without shared memory the mode stays; only with WAL is NORMAL
+    # safe against loss of power.
+    level = "NORMAL" if mode == "wal" else "FULL"
+    connection.execute(f"PRAGMA synchronous={level}")
+    connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+    connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
 
 
 def sqlite_reading(path: Path, *, immutable: bool = False) -> Database:

@@ -10,6 +10,7 @@ apart, whatever else is equal.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from operator import attrgetter
 
 from sqlalchemy import (
     Connection,
@@ -25,8 +26,8 @@ from sqlalchemy import (
 from ctmonitor.model.certificate import Certificate
 from ctmonitor.model.clock import utc_text
 from ctmonitor.model.text import bounded
-from ctmonitor.store.engine import Batched, Database, chunks
-from ctmonitor.store.rows import Values, recurring_text, text
+from ctmonitor.store.engine import BatchInsert, Database, chunks
+from ctmonitor.store.rows import recurring_text, text
 from ctmonitor.store.schema import (
     HOST_ISSUANCE,
     ISSUANCE,
@@ -42,7 +43,7 @@ _FACTS = ("issuer_dn", "not_before", "not_after", "sha1", "sha256")
 
 @dataclass(slots=True)
 class _Row:
-    """A row of ctm_issuance while it is worked on; empty text is unknown."""
+    """A row of ctm_issuance while it is worked on: its columns; empty is unknown."""
 
     id: int
     identity: str
@@ -108,6 +109,7 @@ _BY_SERIAL = select(*_COLUMNS).where(
     ISSUANCE.c.serial.in_(bindparam("keys", expanding=True))
 )
 _UPDATE = ISSUANCE.update().where(ISSUANCE.c.id == bindparam("row_id"))
+_ROW = attrgetter(*_NAMES)
 
 
 class _Shelf:
@@ -197,11 +199,17 @@ def record_issuances(
     # First, since a row that stays may take the identity of one that goes.
     _merge(database, connection, [(row.id, shelf.kept(row).id) for row in moved])
     if changed:
-        values = [_values(row) | {"row_id": row.id} for row in changed.values()]
-        connection.execute(_UPDATE, values)
+        connection.execute(
+            _UPDATE,
+            [
+                dict(zip(_NAMES[1:], _ROW(row)[1:], strict=True)) | {"row_id": row.id}
+                for row in changed.values()
+            ],
+        )
     if new:
-        values = [_values(row) for row in new.values()]
-        Batched.of(database, database.insert(ISSUANCE)).run(connection, values)
+        BatchInsert.of(database, ISSUANCE).run(
+            connection, [_ROW(row) for row in new.values()]
+        )
     return [shelf.kept(row).id for row in chosen]
 
 
@@ -223,10 +231,6 @@ def _row_of(certificate: Certificate, row_id: int, first_seen: str) -> _Row:
         as_certificate=certificate.is_precert is False,
         first_seen=first_seen,
     )
-
-
-def _values(row: _Row) -> Values:
-    return {column: getattr(row, column) for column in _NAMES}
 
 
 def _stored(connection: Connection, told: Sequence[_Row]) -> list[_Row]:

@@ -173,6 +173,18 @@ class Reader:
                     domain, san, issuer, fingerprint, startime, first_seen, state
                 )
 
+    def named(self, domains: Sequence[str]) -> Iterator[HostDetail]:
+        """All that is known of the hosts of these names, as far as there are any."""
+        c = self._table.c
+        columns = (c.Domain, c.SAN, c.Issuer, c.Fingerprint, c.Startime, c.FirstSeen)
+        for some in chunks(list(domains)):
+            query = select(*columns, c.StillInvestig).where(c.Domain.in_(some))
+            with self._connected() as connection:
+                rows = connection.execute(query).all()
+            yield from self.details(
+                Host(*map(_or_empty, row[:6]), row[6]) for row in rows
+            )
+
     def details(self, hosts: Iterable[Host]) -> Iterator[HostDetail]:
         """All that is known of each host, in their order."""
         remaining = iter(hosts)

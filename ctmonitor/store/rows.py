@@ -19,7 +19,7 @@ from ctmonitor.model.text import bounded, printable
 from ctmonitor.model.verdict import Reason
 from ctmonitor.store.schema import NO_HOST, NO_INDEX, NO_ISSUANCE, moment_text
 
-Values = dict[str, Any]  # a row, by column
+Row = tuple[Any, ...]  # a value for each column, in the order of `schema`
 
 _MAX_INTEGER = 2**63 - 1
 _MAX_ADDRESS = 250  # a key of ctm_seen has two of them
@@ -54,31 +54,34 @@ def told_of(findings: Sequence[Finding]) -> list[Told]:
     return told
 
 
-def promised_rows(told: Sequence[Told], now: datetime) -> dict[str, Values]:
-    """By host, its row of the promised table in case that it is new."""
+def promised_rows(told: Sequence[Told], now: datetime) -> dict[str, Row]:
+    """By host, its row of the promised table in case that it is new; without number."""
     first_seen = utc_text(now)
-    rows: dict[str, Values] = {}
+    rows: dict[str, Row] = {}
     for each in told:
-        shared: Values = {}
+        shared: Row = ()
         for host in each.hosts:
             if host in rows:
                 continue
-            if not shared:
-                shared = _shared_columns(each.finding.sighting, len(each.reasons))
-                shared["FirstSeen"] = first_seen
-            rows[host] = {"Domain": host, **shared}
+            shared = shared or (
+                *_san_to_startime(each.finding.sighting, len(each.reasons)),
+                first_seen,
+                None,  # StillInvestig
+            )
+            rows[host] = (host, *shared)
     return rows
 
 
 @dataclass(slots=True)
 class Children:
-    """Rows of our tables that bear the number of a host or an issuance, by key."""
+    """Rows of our tables that bear the number of a host or an issuance."""
 
     recorded_at: str
-    reasons: dict[tuple[int, str, str], Values] = field(default_factory=dict)
-    names: dict[tuple[int, str], Values] = field(default_factory=dict)
-    host_issuances: dict[tuple[int, int], Values] = field(default_factory=dict)
-    seen: dict[tuple[Any, ...], Values] = field(default_factory=dict)
+    names: set[tuple[int, str]] = field(default_factory=set)
+    host_issuances: set[tuple[int, int]] = field(default_factory=set)
+    # The columns of the key, which come first, to the other columns.
+    reasons: dict[tuple[int, str, str], Row] = field(default_factory=dict)
+    seen: dict[tuple[int, int, str, str, int, str], Row] = field(default_factory=dict)
 
     def add(
         self, told: Told, host_ids: Mapping[str, int], issuance_id: int | None
@@ -94,53 +97,39 @@ class Children:
         for host, reasons in told.reasons.items():
             host_id = host_ids[host]
             for reason in reasons:
-                self._add_reason(host_id, reason)
+                key = (host_id, _word(reason.kind), recurring_text(reason.rule))
+                weight = max(-_MAX_INTEGER, min(reason.weight, _MAX_INTEGER))
+                self.reasons[key] = (weight,)
             if issuance_id is None:
                 self._add_seen(NO_ISSUANCE, host_id, sighting)
             else:
-                self.host_issuances[host_id, issuance_id] = {
-                    "host_id": host_id,
-                    "issuance_id": issuance_id,
-                }
+                self.host_issuances.add((host_id, issuance_id))
         if issuance_id is None:
             return
         names: Iterable[str] = sighting.names
         if sighting.certificate is not None and sighting.certificate.names != names:
             names = (*names, *sighting.certificate.names)
-        for name in set(map(host_key, names)):
-            self.names[issuance_id, name] = {"issuance_id": issuance_id, "name": name}
+        self.names.update((issuance_id, host_key(name)) for name in names)
         self._add_seen(issuance_id, NO_HOST, sighting)
 
-    def _add_reason(self, host_id: int, reason: Reason) -> None:
-        kind, rule = _word(reason.kind), recurring_text(reason.rule)
-        self.reasons[host_id, kind, rule] = {
-            "host_id": host_id,
-            "kind": kind,
-            "rule": rule,
-            "weight": max(-_MAX_INTEGER, min(reason.weight, _MAX_INTEGER)),
-        }
-
     def _add_seen(self, issuance_id: int, host_id: int, sighting: Sighting) -> None:
-        feed, log = _address(sighting.feed), _address(sighting.log)
         index = _integer(sighting.index)
-        log_index = NO_INDEX if index is None else index
-        entry_type = _word(sighting.entry_type)
-        key = (issuance_id, host_id, feed, log, log_index, entry_type)
-        if key in self.seen:
-            return
-        self.seen[key] = {
-            "issuance_id": issuance_id,
-            "host_id": host_id,
-            "feed": feed,
-            "log": log,
-            "log_index": log_index,
-            "entry_type": entry_type,
-            "log_name": recurring_text(sighting.log_name),
-            "link": text(sighting.link),
-            "seen_at": moment_text(sighting.seen),
-            "logged_at": moment_text(sighting.logged),
-            "recorded_at": self.recorded_at,
-        }
+        key = (
+            issuance_id,
+            host_id,
+            address_key(sighting.feed),
+            address_key(sighting.log),
+            NO_INDEX if index is None else index,
+            _word(sighting.entry_type),
+        )
+        if key not in self.seen:
+            self.seen[key] = (
+                recurring_text(sighting.log_name),
+                text(sighting.link),
+                moment_text(sighting.seen),
+                moment_text(sighting.logged),
+                self.recorded_at,
+            )
 
 
 def text(written: str) -> str:
@@ -148,14 +137,14 @@ def text(written: str) -> str:
     return bounded(printable(written))
 
 
-def gap_row(gap: Gap) -> Values:
+def gap_row(gap: Gap) -> dict[str, Any]:
     """A gap by the columns of its table."""
     index_start = _integer(gap.index_start)
     return {
-        "feed": _address(gap.feed),
+        "feed": address_key(gap.feed),
         "cause": gap.cause.value,
         "started_at": moment_text(gap.start),
-        "log": _address(gap.log),
+        "log": address_key(gap.log),
         "index_start": NO_INDEX if index_start is None else index_start,
         "index_end": _integer(gap.index_end),
         "ended_at": moment_text(gap.end),
@@ -164,16 +153,18 @@ def gap_row(gap: Gap) -> Values:
     }
 
 
-def _shared_columns(sighting: Sighting, hosts: int) -> Values:
+def _san_to_startime(sighting: Sighting, hosts: int) -> tuple[str, str, str, str]:
+    """The columns SAN, Issuer, Fingerprint, Startime."""
+    san = _san(sighting.names, hosts)
     certificate = sighting.certificate
-    values: Values = {"SAN": _san(sighting.names, hosts), "StillInvestig": None}
     if certificate is None:
-        return values | {"Issuer": "", "Fingerprint": "", "Startime": ""}
-    return values | {
-        "Issuer": recurring_text(certificate.issuer_dn),
-        "Fingerprint": text(certificate.fingerprint),
-        "Startime": utc_text(certificate.not_before) or "",
-    }
+        return san, "", "", ""
+    return (
+        san,
+        recurring_text(certificate.issuer_dn),
+        text(certificate.fingerprint),
+        utc_text(certificate.not_before) or "",
+    )
 
 
 def _san(names: Sequence[str], hosts: int) -> str:
@@ -186,7 +177,8 @@ def _san(names: Sequence[str], hosts: int) -> str:
 
 # The few feeds and logs of a daemon come again with every sighting.
 @lru_cache(maxsize=1024)
-def _address(written: str) -> str:
+def address_key(written: str) -> str:
+    """An address as it stands in keys: ASCII, at most 250 characters."""
     escaped = printable(written).encode("ascii", "backslashreplace").decode("ascii")
     return bounded(escaped, _MAX_ADDRESS)
 

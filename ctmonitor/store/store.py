@@ -31,7 +31,7 @@ from ctmonitor.model.clock import now_utc, utc_text
 from ctmonitor.model.finding import Finding, Novelty, Recorded
 from ctmonitor.model.text import shortened
 from ctmonitor.store.engine import (
-    Batched,
+    BatchInsert,
     Database,
     check_file,
     chunks,
@@ -47,8 +47,9 @@ from ctmonitor.store.migrations import migrate
 from ctmonitor.store.outbox import Outbox
 from ctmonitor.store.rows import (
     Children,
+    Row,
     Told,
-    Values,
+    address_key,
     gap_row,
     promised_rows,
     told_of,
@@ -70,6 +71,7 @@ from ctmonitor.store.schema import (
 )
 
 BUSY_TIMEOUT_S = 10.0
+_ATTEMPTS = 10  # to write a batch while others write the same hosts
 
 _LAST_HOST_ID = select(COUNTER.c.value).where(COUNTER.c.name == HOST_COUNTER)
 
@@ -136,6 +138,7 @@ class Store:
         self, database: Database, table: Table, now: Callable[[], datetime]
     ) -> None:
         self._database = database
+        self._table_name = table.name
         self._now = now
         insert = database.insert
         is_among = table.c.Domain.in_(bindparam("hosts", expanding=True))
@@ -148,14 +151,14 @@ class Store:
             .where(table.c.Domain == bindparam("host"))
             .values({HOST_ID: bindparam("number")})
         )
-        self._insert_host = Batched.of(database, insert(table).on_conflict_do_nothing())
+        self._insert_host = BatchInsert.of(database, table)
         self._follow_again = (
             table.update()
             .where(is_among)
             .values(StillInvestig=None, FirstSeen=bindparam("now"))
         )
         self._insert_new = {
-            ours: Batched.of(database, insert(ours).on_conflict_do_nothing())
+            ours: BatchInsert.of(database, ours)
             for ours in (REASON, ISSUANCE_NAME, HOST_ISSUANCE, SEEN)
         }
         gap = insert(GAP)
@@ -206,7 +209,7 @@ class Store:
         told = told_of(findings)
         promised = promised_rows(told, now)
         hosts: dict[str, tuple[int, Novelty]] | None = None
-        while hosts is None:
+        for _ in range(_ATTEMPTS):
             with suppress(_Overtaken), self._database.writing() as connection:
                 hosts = self._write_hosts(connection, promised, now)
                 host_ids = {host: number for host, (number, _) in hosts.items()}
@@ -218,6 +221,13 @@ class Store:
                     connection.execute(
                         self._insert_cursor, row | {"updated_at": moment_text(now)}
                     )
+                break
+        if hosts is None:
+            raise StoreError(
+                f"{self._database.label} takes a host as new and leaves out its row. "
+                f"Remove what was added to the table {self._table_name}: a trigger, or "
+                "a further UNIQUE."
+            )
         news = {
             host: novelty
             for host, (_, novelty) in hosts.items()
@@ -256,6 +266,26 @@ class Store:
             position = connection.execute(statement).scalar()
         return None if position is None else Cursor(source, position)
 
+    def end_open_gaps(self, feeds: Sequence[str], at: datetime) -> None:
+        """
+        Give an end to gaps that a run left open which did not end by itself.
+
+        Args:
+            feeds: addresses as in `Gap.feed`; gaps of other feeds may be another's.
+            at: when they end at the latest: when the next run begins.
+
+        Raises:
+            StoreUnavailable, StoreError: as `record`.
+        """
+        statement = (
+            GAP.update()
+            .where(GAP.c.ended_at.is_(None))
+            .where(GAP.c.feed.in_([address_key(feed) for feed in feeds]))
+            .values(ended_at=moment_text(at))
+        )
+        with self._database.writing() as connection:
+            connection.execute(statement)
+
     def close(self) -> None:
         """Gives the database free; a second call does nothing."""
         with translated(self._database.label):
@@ -273,7 +303,7 @@ class Store:
         self.close()
 
     def _write_hosts(
-        self, connection: Connection, rows: Mapping[str, Values], now: datetime
+        self, connection: Connection, rows: Mapping[str, Row], now: datetime
     ) -> dict[str, tuple[int, Novelty]]:
         """Number and novelty of each host; new ones written, others followed again."""
         # In the order of the index, in which neighbours share pages.
@@ -285,13 +315,13 @@ class Store:
         last = connection.execute(_LAST_HOST_ID).scalar() or 0
         numbers = count(last + 1)
         hosts: dict[str, tuple[int, Novelty]] = {}
-        new: list[Values] = []
-        without_id: list[Values] = []
+        new: list[Row] = []
+        without_id: list[dict[str, Any]] = []
         again: list[str] = []
         for host in ordered:
             if host not in known:
                 hosts[host] = (next(numbers), Novelty.NEW)
-                new.append(rows[host] | {HOST_ID: hosts[host][0]})
+                new.append((*rows[host], hosts[host][0]))
                 continue
             state, number = known[host]
             if number is None:
@@ -336,19 +366,16 @@ class Store:
         children = Children(moment_text(now) or "")
         for number, each in enumerate(told):
             children.add(each, host_ids, issuance_ids.get(number))
+        reasons = [(*key, *rest) for key, rest in sorted(children.reasons.items())]
+        seen = [(*key, *rest) for key, rest in sorted(children.seen.items())]
         for table, rows in (
-            (REASON, children.reasons),
-            (ISSUANCE_NAME, children.names),
-            (HOST_ISSUANCE, children.host_issuances),
-            (SEEN, children.seen),
+            (REASON, reasons),
+            (ISSUANCE_NAME, sorted(children.names)),
+            (HOST_ISSUANCE, sorted(children.host_issuances)),
+            (SEEN, seen),
         ):
             if rows:
-                ordered = [row for _, row in sorted(rows.items(), key=_first)]
-                self._insert_new[table].run(connection, ordered)
-
-
-def _first(pair: tuple[Any, Any]) -> Any:
-    return pair[0]
+                self._insert_new[table].run(connection, rows)
 
 
 def _check_table_name(table: str) -> None:

@@ -72,7 +72,7 @@ def test_hosts_are_listed_with_two_header_lines_the_oldest_first(filled: Path) -
         ]
 
 
-@pytest.mark.parametrize("since", ["-1", "3162240001", "9" * 40, "1.5", "1h", ""])
+@pytest.mark.parametrize("since", ["-1", "3162240001", "1h", ""])
 def test_since_takes_seconds_from_0_on(folder: Path, since: str) -> None:
     settings(folder, SERVER__ACTServer="ws://127.0.0.1:1/")
     result = gethost(folder, f"--since={since}")
@@ -169,7 +169,7 @@ def test_a_closed_pipe_ends_it_quietly(folder: Path) -> None:
     data = json.dumps({"data": names, "message_type": "dns_entries"}).encode()
     config = replaying(folder, [data])
     assert run("certstreammonitor.py", "-c", config.name, cwd=folder).code == 0
-    for arguments in ((), ("--format=json",), ("--format=csv",), ("--explain",)):
+    for arguments in ((), ("--format=csv",), ("--explain",)):
         with subprocess.Popen(
             [sys.executable, CHECKOUT / "gethost.py", "-c", config.name, *arguments],
             cwd=folder,

@@ -16,7 +16,7 @@ _SECONDS = float(os.environ.get("SOAK_SECONDS", "0"))
 # in a long one as many would make a database of many gigabytes.
 _HITS = 0.1 if _SECONDS < 120 else 0.01
 _MOST_MB = 150.0
-_MOST_GROWTH = 1.10  # last third over first third
+_MOST_GROWTH = 1.10  # see `growth`
 
 pytestmark = [
     pytest.mark.soak,

@@ -158,6 +158,19 @@ def test_a_bad_certificate_is_refused_with_the_reason(
     assert "CA_File" not in str(told.value)
 
 
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_the_certificate_has_to_be_for_the_host_of_the_address(
+    tmp_path: Path, host: str
+) -> None:
+    authority = Authority.create(tmp_path)
+    route = Route(ca_file=str(authority.ca_file))
+    with (
+        _server(_tls_server(authority.wrong_name())) as port,
+        pytest.raises(SourceError, match=f"not valid for '{host}'"),
+    ):
+        route.connect(host, port, secure=True)
+
+
 def test_a_server_without_tls_is_told() -> None:
     with (
         _server() as port,

@@ -134,7 +134,7 @@ def test_any_split_of_a_stream_gives_the_same_messages(
     assert frames.failure is None
 
 
-@pytest.mark.parametrize("size", [0, 1, 125, 126, 300, 65536])
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 300, 5000, 65536])
 def test_a_stream_may_come_byte_by_byte(size: int) -> None:
     payload = bytes(size)
     wire = encode_frame(TEXT, payload) + encode_frame(PING, b"p") * 2
@@ -319,14 +319,14 @@ def test_an_answer_that_is_no_upgrade_is_a_source_error(
     assert reason in str(_refusal(lambda peer: peer.send_raw(answer)))
 
 
-def test_a_cookie_that_cannot_be_read_does_not_matter() -> None:
-    """websocket-client keeps cookies, and fails on names that none may have."""
+def test_cookies_of_a_server_are_not_kept() -> None:
+    """websocket-client would, for all connections of the program."""
 
     def script(peer: Peer) -> None:
         key = feed.accept_key(peer.request.headers["sec-websocket-key"]).encode()
         peer.send_raw(
             b"HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Set-Cookie: a[=b; domain=127.0.0.1\r\nSet-Cookie: c=d\r\n"
+            b"Set-Cookie: c=d; domain=127.0.0.1\r\n"
             b"Sec-WebSocket-Accept: " + key + b"\r\n\r\n"
         )
         peer.send_text(b"{}")
@@ -557,3 +557,28 @@ def test_tls_that_breaks_off_loses_nothing_that_came(tmp_path: Path) -> None:
             messages, why = _read_to_end(client)
     assert messages == [b"%d" % number for number in range(100)]
     assert why
+
+
+@pytest.mark.parametrize(
+    "record",
+    [b"\x17\x03\x03\x40\x00its rest comes late", b"\x17\x03\x03\x00\x05forged"],
+)
+def test_a_tls_record_that_is_incomplete_or_forged_loses_nothing_before_it(
+    tmp_path: Path, record: bytes
+) -> None:
+    sent = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.handshake()
+        peer.send_text(b"{}")
+        # Past the TLS layer, as somebody on the way could.
+        socket.socket.sendall(peer._socket, record)
+        sent.set()
+        peer.wait()
+
+    authority = Authority.create(tmp_path)
+    with FeedServer(script, tls=authority.good(), host="localhost") as server:
+        route = Route(ca_file=str(authority.ca_file))
+        with _client(server.url, route) as client:
+            assert sent.wait(10)
+            assert _read(client, 1) == [b"{}"]

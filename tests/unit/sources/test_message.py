@@ -205,6 +205,13 @@ def test_useless_messages_are_named_by_kind(frame: bytes, kind: str) -> None:
     assert caught.value.kind == kind
 
 
+def test_half_a_surrogate_pair_in_one_name_leaves_the_others() -> None:
+    frame = b'{"message_type":"dns_entries","data":["a\\ud800b","x.com"]}'
+    sighting, _ = parse(frame, FEED)
+    assert sighting is not None
+    assert sighting.names == ("a\ud800b", "x.com")
+
+
 def test_placeholders_for_certificates_are_passed_over() -> None:
     for text in ("REDACT", "::BASE64_DER_CERT::", "", "é"):
         sighting, defects = parse(_message(as_der=text), FEED)

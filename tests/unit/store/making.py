@@ -1,5 +1,7 @@
 """Findings for the tests of the store, and a database of either kind to put them in."""
 
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +24,12 @@ ORIGINAL_TABLE = (
     "CREATE TABLE IF NOT EXISTS CertMon (Domain TEXT NOT NULL PRIMARY KEY, SAN TEXT, "
     "Issuer TEXT, Fingerprint TEXT, Startime TEXT, FirstSeen TEXT, StillInvestig TEXT)"
 )
+
+# A child process finds the package, and this folder, where this process does.
+CHILD_ENVIRONMENT = os.environ | {
+    "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+    "PYTHONWARNINGS": "error",
+}
 
 
 @dataclass(frozen=True)

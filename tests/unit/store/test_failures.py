@@ -15,9 +15,13 @@ from ctmonitor.errors import StoreError, StoreUnavailable
 from ctmonitor.model.batch import Cursor
 from ctmonitor.model.finding import Novelty
 from tests.postgres import fresh_database, server_address
-from tests.unit.store.making import ORIGINAL_TABLE, TABLE, Place, finding
-
-ROOT = Path(__file__).parents[3]
+from tests.unit.store.making import (
+    CHILD_ENVIRONMENT,
+    ORIGINAL_TABLE,
+    TABLE,
+    Place,
+    finding,
+)
 
 
 @contextmanager
@@ -121,16 +125,14 @@ def test_a_full_disk_leaves_nothing_half_written_and_a_retry_succeeds(
     assert file.count(TABLE) == 5001
 
 
-def _python(program: str, *arguments: str, uid: int | None = None) -> str:
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
+def _python(program: str, *arguments: str) -> str:
     finished = subprocess.run(
         [sys.executable, "-c", program, *arguments],
-        env=environment,
+        env=CHILD_ENVIRONMENT,
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
-        user=uid,
     )
     assert finished.returncode == 0, finished.stderr
     return finished.stdout
@@ -169,9 +171,11 @@ def test_refused_permissions_are_told_with_the_path(tmp_path: Path) -> None:
     shut.mkdir()
     (tmp_path / "certs.db").rename(shut / "certs.db")
     (tmp_path / "read-only.db").chmod(0o444)
+    (shut / "certs.db").chmod(0o444)
     (tmp_path / "secret.db").chmod(0)
     shut.chmod(0o555)
-    opened = [tmp_path, *tmp_path.parents[:2]]
+    # As root the child becomes `nobody`, who may not enter pytest's folders.
+    opened = [tmp_path, *tmp_path.parents[:2]] if os.getuid() == 0 else []
     before = [path.stat().st_mode for path in opened]
     try:
         for path in opened:
@@ -230,6 +234,19 @@ def test_damage_that_shows_later_is_told_too(file: Place) -> None:
     file.db_file.write_bytes(raw)
     with pytest.raises(StoreError, match="is damaged"), file.open() as store:
         store.record([finding(f"h{number}.example") for number in range(9000)])
+
+
+def test_a_table_that_leaves_out_rows_is_told_and_nothing_is_written(
+    file: Place,
+) -> None:
+    file.open().close()
+    file.sql("CREATE UNIQUE INDEX once ON CertMon (Issuer)")
+    with file.open() as store:
+        store.record([finding("a.example")])
+        with pytest.raises(StoreError, match=r"leaves out its row.*table CertMon"):
+            store.record([finding("b.example")], cursor=Cursor("log", "1"))
+        assert store.cursor("log") is None
+    assert list(file.details()) == ["a.example"]
 
 
 def test_an_empty_file_is_a_new_database(file: Place) -> None:

@@ -1,18 +1,16 @@
 """Several programs on one database at the same time, and one that is killed."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.unit.store.making import Place, finding
+from tests.unit.store.making import CHILD_ENVIRONMENT, Place, finding
 
-ROOT = Path(__file__).parents[3]
 RUN_S = 3.0
 
 # Each writes batches of hosts until told to stop, and prints what was new to it.
@@ -55,35 +53,47 @@ print(json.dumps(rounds))
 """
 
 
-def start(program: str, place: Place, *arguments: object) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            program,
-            str(place.db_file or ""),
-            place.url,
-            *map(str, arguments),
-        ],
-        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+Process = subprocess.Popen[str]
+Start = Callable[..., Process]
 
 
-def result(process: "subprocess.Popen[str]") -> object:
+@pytest.fixture
+def start(place: Place) -> Iterator[Start]:
+    """Starts a program on the database; none outlives the test."""
+    processes: list[Process] = []
+
+    def start_program(program: str, *arguments: object) -> Process:
+        database = (str(place.db_file or ""), place.url)
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, *database, *map(str, arguments)],
+            env=CHILD_ENVIRONMENT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        processes.append(process)
+        return process
+
+    yield start_program
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def result(process: Process) -> object:
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     return json.loads(output.splitlines()[-1])
 
 
-def test_two_writers_and_a_reader_do_not_disturb_each_other(place: Place) -> None:
+def test_two_writers_and_a_reader_do_not_disturb_each_other(
+    place: Place, start: Start
+) -> None:
     """No lock escapes, no finding is read in half, and each host is new to one."""
     place.open().close()
     until = time.time() + RUN_S
-    writers = [start(WRITER, place, until, "h", size) for size in (20, 7)]
-    reader = start(READER, place, until)
+    writers = [start(WRITER, until, "h", size) for size in (20, 7)]
+    reader = start(READER, until)
     first, second = (result(process) for process in writers)
     assert isinstance(first, list)
     assert isinstance(second, list)
@@ -97,17 +107,19 @@ def test_two_writers_and_a_reader_do_not_disturb_each_other(place: Place) -> Non
     assert place.count("ctm_issuance") == place.count("CertMon")
 
 
-def test_a_writer_that_is_killed_leaves_no_half_finding(place: Place) -> None:
+def test_a_writer_that_is_killed_leaves_no_half_finding(
+    place: Place, start: Start
+) -> None:
     place.open().close()
     for attempt in range(3):
-        writer = start(WRITER, place, time.time() + 60, f"k{attempt}-", 200)
+        writer = start(WRITER, time.time() + 60, f"k{attempt}-", 200)
         assert writer.stdout is not None
         assert writer.stdout.readline() == "open\n"
         # Somewhere among its transactions; never the same place twice.
         while place.count("CertMon") < 600 * (attempt + 1):
             assert writer.poll() is None
         writer.send_signal(signal.SIGKILL)
-        writer.communicate()
+        writer.wait()
         details = place.details()
         assert len(details) % 200 == 0
         for detail in details.values():
@@ -121,10 +133,10 @@ def test_a_writer_that_is_killed_leaves_no_half_finding(place: Place) -> None:
 
 @pytest.mark.parametrize("round_number", range(3))
 def test_programs_that_open_a_new_database_at_once_all_succeed(
-    place: Place, round_number: int
+    place: Place, start: Start, round_number: int
 ) -> None:
     until = time.time() + 0.5
-    writers = [start(WRITER, place, until, f"w{n}-", 1) for n in range(3)]
+    writers = [start(WRITER, until, f"w{n}-", 1) for n in range(3)]
     for process in writers:
         result(process)
     assert place.sql("SELECT version FROM ctm_migrations ORDER BY version")[0] == (1,)

@@ -236,3 +236,17 @@ def test_times_of_our_tables_keep_microseconds(place: Place) -> None:
         store.record([], [Gap("f", GapCause.STALL, start)])
     with place.reader() as reader:
         assert reader.gaps(None)[0].start == start
+
+
+def test_gaps_that_a_dead_run_left_open_are_ended_for_its_feeds_alone(
+    place: Place,
+) -> None:
+    began = NOON
+    ours = Gap("ws://ours/", GapCause.DISCONNECT, began)
+    other = Gap("ws://other/", GapCause.DISCONNECT, began)
+    with place.open() as store:
+        store.record([], [ours, other])
+        store.end_open_gaps(["ws://ours/"], began + timedelta(hours=1))
+    with place.reader() as reader:
+        ended = {gap.feed: gap.end for gap in reader.gaps(None)}
+    assert ended == {"ws://ours/": began + timedelta(hours=1), "ws://other/": None}

@@ -24,7 +24,7 @@ place = Place(Path(db_file) if db_file else None, url)
 new, number = [], 0
 with place.open() as store:
     print("open", flush=True)
-    while time.time() < float(until):
+    while not number or time.time() < float(until):
         batch = []
         for _ in range(int(size)):
             host = f"{prefix}{number}.example"
@@ -44,7 +44,7 @@ db_file, url, until = sys.argv[1:]
 place = Place(Path(db_file) if db_file else None, url)
 print("open", flush=True)
 rounds = 0
-while time.time() < float(until):
+while not rounds or time.time() < float(until):  # once, however long the start took
     for host, detail in place.details().items():
         assert detail.reasons and detail.issuances, f"half a finding: {detail}"
         assert all(each.seen and len(each.names) == 2 for each in detail.issuances)

@@ -270,9 +270,7 @@ class _Run:
             book = _Unwritten(book)
         if self._options.host:
             name = host_of(self._options.host)
-            host = self._store.followups().claim_host(
-                name, started, 600.0, self._owner
-            )
+            host = self._store.followups().claim_host(name, started, 600.0, self._owner)
             if host is None:
                 raise ConfigError(
                     f"{name!r} is not stored, or another scanner visits it now. "

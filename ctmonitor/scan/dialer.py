@@ -25,6 +25,8 @@ from python_socks.async_.asyncio import Proxy as SocksProxy
 from ctmonitor.model.text import shortened
 from ctmonitor.net.route import Proxy
 
+TIMEOUT = "Timeout"  # the short form for what did not come in time
+
 _MAX_TRIED = 8  # addresses of one host; some names have hundreds
 _STAGGER_S = 0.25  # RFC 8305 section 5
 _MAX_REPLY_BYTES = 16 * 1024

@@ -5,56 +5,27 @@ One socket serves the few questions about one host and is closed then: a thousan
 at a time hold a thousand sockets at most, and every host has a port drawn anew, which
 whoever wants to forge an answer has to guess.
 
-Source: RFC 1035 section 4, RFC 2308 (no such name, no such data), RFC 6891 (EDNS,
-payload 1232 as of DNS flag day 2020), RFC 7505 (no mail at all).
+Source: RFC 1035 section 4.2, RFC 5452 (forged answers).
 """
 
 import asyncio
+import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, cast
 
-import dns.asyncquery
-import dns.entropy
-import dns.exception
-import dns.flags
-import dns.message
-import dns.name
-import dns.rcode
-import dns.rdatatype
-import dns.rrset
-
+from ctmonitor.errors import FormatError
 from ctmonitor.model.site import DnsState
 from ctmonitor.model.text import shortened
-
-_PAYLOAD_BYTES = 1232
-_MAX_RECORDS = 256  # of one kind; an answer over TCP may hold thousands
+from ctmonitor.scan.dnsmessage import (
+    Answer,
+    Kind,
+    is_truncated,
+    query_wire,
+    read_answer,
+)
 
 Server = tuple[str, int]  # address and port
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """
-    What was said to one question; names in lower case without trailing dot.
-
-    Args:
-        state: FOUND with records of the kind asked for; NO_ADDRESS without.
-        texts: addresses or host names, in the server's order, mail by preference.
-        cnames: the aliases on the way, without the name itself.
-        zone: whose SOA came with an answer without records.
-    """
-
-    state: DnsState
-    texts: tuple[str, ...] = ()
-    cnames: tuple[str, ...] = ()
-    zone: dns.name.Name | None = None
-    detail: str = ""
-
-    @property
-    def has_failed(self) -> bool:
-        return self.state in (DnsState.SERVFAIL, DnsState.TIMEOUT)
 
 
 class DnsClient:
@@ -87,26 +58,23 @@ class DnsClient:
         for opened in self._sockets.values():
             opened.close()
 
-    async def ask(self, name: dns.name.Name, rdtype: str) -> Answer:
+    async def ask(self, name: str, kind: Kind) -> Answer:
         """
         The first answer; SERVFAIL or TIMEOUT when no server gave a usable one.
 
         Args:
-            rdtype: `A`, `AAAA`, `NS` or `MX`.
+            name: as `names.ascii_host` spells it.
         """
-        query = dns.message.make_query(name, rdtype, use_edns=0, payload=_PAYLOAD_BYTES)
         failure = Answer(DnsState.TIMEOUT, detail="no name server answered in time")
         each_s = self._timeout_s / (self._attempts * len(self._servers))
         for _ in range(self._attempts):
             for server in self._servers:
                 try:
                     async with asyncio.timeout(each_s):
-                        message = await self._ask_one(server, query)
-                    answer = _read(message)
+                        answer = await self._ask_one(server, name, kind)
                 except TimeoutError:
                     continue
-                # What else: a message whose parts contradict each other.
-                except (dns.exception.DNSException, OSError, ValueError) as exc:
+                except (FormatError, OSError, EOFError) as exc:
                     detail = shortened(str(exc) or type(exc).__name__)
                     failure = Answer(DnsState.SERVFAIL, detail=detail)
                     continue
@@ -115,9 +83,7 @@ class DnsClient:
                 failure = answer
         return failure
 
-    async def _ask_one(
-        self, server: Server, query: dns.message.QueryMessage
-    ) -> dns.message.QueryMessage:
+    async def _ask_one(self, server: Server, name: str, kind: Kind) -> Answer:
         if server not in self._sockets:
             loop = asyncio.get_running_loop()
             _, opened = await loop.create_datagram_endpoint(_Socket, remote_addr=server)
@@ -125,14 +91,22 @@ class DnsClient:
                 opened.close()
             else:
                 self._sockets[server] = opened
-        wire = await self._sockets[server].exchange(query)
-        answer = dns.message.from_wire(wire, ignore_trailing=True)
-        if not query.is_response(answer):
-            raise ValueError("the answer is to another question")
-        if answer.flags & dns.flags.TC:
-            address, port = server
-            answer = await dns.asyncquery.tcp(query, address, port=port)
-        return cast(dns.message.QueryMessage, answer)
+        query_id = self._sockets[server].new_id()
+        query = query_wire(query_id, name, kind)
+        wire = await self._sockets[server].exchange(query_id, query)
+        if is_truncated(wire):
+            wire = await _over_tcp(server, query)
+        return read_answer(wire, query_id, name, kind)
+
+
+async def _over_tcp(server: Server, query: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection(*server)
+    try:
+        writer.write(len(query).to_bytes(2, "big") + query)
+        size = int.from_bytes(await reader.readexactly(2), "big")
+        return await reader.readexactly(size)
+    finally:
+        writer.transport.abort()
 
 
 class _Socket(asyncio.DatagramProtocol):
@@ -156,55 +130,23 @@ class _Socket(asyncio.DatagramProtocol):
             if not waiting.done():
                 waiting.set_exception(exc)
 
-    async def exchange(self, query: dns.message.QueryMessage) -> bytes:
+    def new_id(self) -> int:
+        """A number that no other question on this socket has."""
+        while (number := secrets.randbelow(1 << 16)) in self._waiting:
+            pass
+        return number
+
+    async def exchange(self, query_id: int, query: bytes) -> bytes:
+        """The first datagram that bears the number; the caller bounds the time."""
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        while query.id in self._waiting:
-            query.id = dns.entropy.random_16()
-        self._waiting[query.id] = answer
+        self._waiting[query_id] = answer
         try:
             if self._transport is not None:
-                self._transport.sendto(query.to_wire())
+                self._transport.sendto(query)
             return await answer
         finally:
-            del self._waiting[query.id]
+            del self._waiting[query_id]
 
     def close(self) -> None:
         if self._transport is not None:
             self._transport.abort()
-
-
-def _read(message: dns.message.QueryMessage) -> Answer:
-    if message.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
-        word = dns.rcode.to_text(message.rcode())
-        return Answer(DnsState.SERVFAIL, detail=f"the name server says {word}")
-    chain = message.resolve_chaining()
-    cnames = tuple(_text(alias[0].target) for alias in chain.cnames)
-    if chain.answer is not None:
-        return Answer(DnsState.FOUND, _texts(chain.answer), cnames)
-    if message.rcode() == dns.rcode.NXDOMAIN:
-        return Answer(DnsState.NXDOMAIN, cnames=cnames, detail="no such name")
-    zone = next(
-        (rrs.name for rrs in message.authority if rrs.rdtype == dns.rdatatype.SOA), None
-    )
-    return Answer(DnsState.NO_ADDRESS, (), cnames, zone, "no such record")
-
-
-def _texts(records: dns.rrset.RRset) -> tuple[str, ...]:
-    items = list(records)[:_MAX_RECORDS]
-    match records.rdtype:
-        case dns.rdatatype.A | dns.rdatatype.AAAA:
-            return tuple(record.address for record in items)
-        case dns.rdatatype.MX:
-            items.sort(key=lambda record: record.preference)
-            # The root stands for "no mail at all".
-            return tuple(
-                _text(record.exchange)
-                for record in items
-                if record.exchange != dns.name.root
-            )
-        case _:
-            return tuple(_text(record.target) for record in items)
-
-
-def _text(name: dns.name.Name) -> str:
-    return name.to_text(omit_final_dot=True).lower()

@@ -13,13 +13,13 @@ from dataclasses import replace
 from typing import Generic, TypeVar
 
 import dns.exception
-import dns.name
 import dns.resolver
 import idna
 
 from ctmonitor.errors import ConfigError
 from ctmonitor.model.site import Dns, DnsState
-from ctmonitor.scan.dnsclient import Answer, DnsClient, Server
+from ctmonitor.scan.dnsclient import DnsClient, Server
+from ctmonitor.scan.dnsmessage import Answer, Kind
 
 _T = TypeVar("_T")
 
@@ -94,16 +94,16 @@ class Names:
 
     async def lookup(self, host: str) -> Dns:
         """Everything about a host. Never raises for what name servers do."""
-        name = _name(host)
-        if name is None:
+        name = ascii_host(host)
+        if not name:
             return _NO_NAME
         async with self._client() as client:
-            first = await client.ask(name, "A")
+            first = await client.ask(name, Kind.A)
             if first.has_failed or first.state is DnsState.NXDOMAIN:
                 return _dns(first, first)
             async with asyncio.TaskGroup() as group:
-                second = group.create_task(client.ask(name, "AAAA"))
-                mail = group.create_task(client.ask(name, "MX"))
+                second = group.create_task(client.ask(name, Kind.AAAA))
+                mail = group.create_task(client.ask(name, Kind.MX))
                 served = group.create_task(self._zone_servers(client, name))
                 beside = group.create_task(self._beside(client, name))
         found = _dns(first, second.result())
@@ -116,53 +116,48 @@ class Names:
 
     async def addresses(self, host: str) -> Dns:
         """Addresses and aliases alone, as a redirect needs them. Never raises."""
-        name = _name(host)
-        if name is None:
+        name = ascii_host(host)
+        if not name:
             return _NO_NAME
         async with self._client() as client, asyncio.TaskGroup() as group:
-            first = group.create_task(client.ask(name, "A"))
-            second = group.create_task(client.ask(name, "AAAA"))
+            first = group.create_task(client.ask(name, Kind.A))
+            second = group.create_task(client.ask(name, Kind.AAAA))
         return _dns(first.result(), second.result())
 
     def _client(self) -> DnsClient:
         return DnsClient(self._servers, self._timeout_s)
 
-    async def _beside(
-        self, client: DnsClient, name: dns.name.Name
-    ) -> frozenset[str] | None:
+    async def _beside(self, client: DnsClient, name: str) -> frozenset[str] | None:
         """What a random name beside `name` leads to; None when it was not asked."""
-        if len(name.labels) < 4:  # `example.com.` stands beside all of `com`
+        if name.count(".") < 2:  # `example.com` stands beside all of `com`
             return None
-        parent = name.parent()
+        parent = _parent(name)
 
         async def ask() -> frozenset[str] | None:
-            try:
-                beside = dns.name.from_text(self._random_label(), parent)
-            except dns.exception.DNSException:
+            beside = ascii_host(f"{self._random_label()}.{parent}")
+            if not beside:
                 return None  # the parent leaves no room
-            answer = await client.ask(beside, "A")
+            answer = await client.ask(beside, Kind.A)
             if answer.state is DnsState.NO_ADDRESS:
-                answer = await client.ask(beside, "AAAA")
+                answer = await client.ask(beside, Kind.AAAA)
             if answer.has_failed:
                 return None
             return frozenset((*answer.texts, *answer.cnames[-1:]))
 
         return await self._wildcards.get(parent, ask)
 
-    async def _zone_servers(
-        self, client: DnsClient, host: dns.name.Name
-    ) -> tuple[str, ...]:
+    async def _zone_servers(self, client: DnsClient, host: str) -> tuple[str, ...]:
         """The name servers of the zone that holds the host."""
-        answer = await client.ask(host, "NS")
-        if answer.texts or answer.has_failed:
+        answer = await client.ask(host, Kind.NS)
+        if answer.texts or answer.has_failed or "." not in host:
             return answer.texts
         zone = _above(host, answer)
 
         async def climb() -> tuple[str, ...]:
             name = zone
             for _ in range(_MAX_STEPS_UP):
-                answer = await client.ask(name, "NS")
-                if answer.texts or answer.has_failed or len(name.labels) <= 2:
+                answer = await client.ask(name, Kind.NS)
+                if answer.texts or answer.has_failed or "." not in name:
                     return answer.texts
                 name = _above(name, answer)
             return ()
@@ -174,10 +169,10 @@ class _Once(Generic[_T]):
     """Results by zone, each made once, also when many ask at the same time."""
 
     def __init__(self) -> None:
-        self._locks: dict[dns.name.Name, asyncio.Lock] = {}
-        self._made: dict[dns.name.Name, _T] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._made: dict[str, _T] = {}
 
-    async def get(self, key: dns.name.Name, make: Callable[[], Awaitable[_T]]) -> _T:
+    async def get(self, key: str, make: Callable[[], Awaitable[_T]]) -> _T:
         if key not in self._made:
             async with self._locks.setdefault(key, asyncio.Lock()):
                 if key not in self._made:
@@ -192,18 +187,16 @@ class _Once(Generic[_T]):
 _NO_NAME = Dns(DnsState.NXDOMAIN, detail="not a host name")
 
 
-def _name(host: str) -> dns.name.Name | None:
-    spelled = ascii_host(host)
-    return dns.name.from_text(spelled) if spelled else None
+def _parent(name: str) -> str:
+    return name.partition(".")[2]
 
 
-def _above(name: dns.name.Name, answer: Answer) -> dns.name.Name:
+def _above(name: str, answer: Answer) -> str:
     """The zone that an answer without records names, else the parent."""
-    zone = answer.zone
     # Behind an alias it is the zone of another name.
-    if zone is not None and zone != name and name.is_subdomain(zone):
-        return zone
-    return name.parent()
+    if answer.zone and name.endswith(f".{answer.zone}"):
+        return answer.zone
+    return _parent(name)
 
 
 def _dns(first: Answer, second: Answer) -> Dns:

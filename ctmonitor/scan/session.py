@@ -151,6 +151,10 @@ class Session:
                 raise _failure(exc) from exc
             return begun
 
+    def is_connected(self, url: URL) -> bool:
+        """Whether a connection to the URL's host and port was made."""
+        return (url.raw_host or "", url.port or 0) in self._peers
+
     def begun(self, url: URL) -> Response | None:
         """The answer whose headers did not end before the visit did; None without."""
         return self._begun(url.raw_host or "", url.port or 0, "its headers do not end")

@@ -51,6 +51,11 @@ class Trail:
     def has_answered(self) -> bool:
         return self.page is not None
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether somebody listens where it asked last."""
+        return self.url is not None and self._session.is_connected(self.url)
+
     async def walk(self) -> None:
         """Follows the redirects to their end; what fails is kept."""
         for url in self._urls:

@@ -21,7 +21,7 @@ from aiohttp.client_proto import ResponseHandler
 
 from ctmonitor.errors import ConfigError
 from ctmonitor.model.text import shortened
-from ctmonitor.scan.dialer import Dialer, VisitFailure, connection_failure
+from ctmonitor.scan.dialer import TIMEOUT, Dialer, VisitFailure, connection_failure
 
 _SHUTDOWN_S = 1.0  # how long a site may take to end TLS in an orderly way
 _STATUS_LINE = re.compile(rb"HTTP/\d\.\d ([2-9]\d\d)(?=[ \r\n])")
@@ -160,7 +160,7 @@ class Transport:
                 return await self._adopt(opened, host, tls)
         except TimeoutError as exc:
             reason = f"{step} within {self._timeout_s:g} s"
-            raise VisitFailure("Timeout", reason) from exc
+            raise VisitFailure(TIMEOUT, reason) from exc
         except ssl.SSLError:
             raise
         except OSError as exc:

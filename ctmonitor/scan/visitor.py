@@ -19,7 +19,7 @@ from yarl import URL
 from ctmonitor.model.clock import now_utc
 from ctmonitor.model.site import Dns, DnsState, Presence, SiteReport
 from ctmonitor.net.route import Proxy
-from ctmonitor.scan.dialer import Dialer, VisitFailure
+from ctmonitor.scan.dialer import TIMEOUT, Dialer, VisitFailure
 from ctmonitor.scan.guard import Guard, literal_address
 from ctmonitor.scan.names import Names, ascii_host
 from ctmonitor.scan.session import Session, dns_failure
@@ -149,7 +149,7 @@ class SiteVisitor:
                     await self._look(name, session, *trails)
             except TimeoutError:
                 limit_s = self._limits.host_timeout_s
-                failure = VisitFailure("Timeout", f"no answer within {limit_s:g} s")
+                failure = VisitFailure(TIMEOUT, f"no answer within {limit_s:g} s")
             except VisitFailure as exc:
                 failure = exc
             # One strange host must not end the visits to all others.
@@ -198,10 +198,11 @@ class SiteVisitor:
                 return secure
             second = group.create_task(plain.walk())
             await asyncio.wait([first])
-            if secure.has_answered:
+            was_silent = secure.failure is not None and secure.failure.error == TIMEOUT
+            if secure.has_answered or (was_silent and not plain.is_connected):
+                # In the second case nobody let us connect in the time for it.
                 second.cancel()
-                return secure
-        return plain
+        return secure if secure.has_answered else plain
 
     def _urls(self, scheme: str, name: str, ports: Sequence[int]) -> list[URL]:
         host = ascii_host(name)

@@ -17,8 +17,8 @@ from urllib.parse import quote
 import dns.asyncresolver
 import dns.exception
 import dns.resolver
-from ipwhois.net import Net # it ships none
-from ipwhois.rdap import RDAP, RIR_RDAP # the same
+from ipwhois.net import Net  # it ships none
+from ipwhois.rdap import RDAP, RIR_RDAP  # the same
 
 from ctmonitor.errors import CTMonitorError, FormatError, SourceError
 from ctmonitor.model.site import DnsState, Enrichment, EnrichmentStatus, SiteReport

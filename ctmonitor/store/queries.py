@@ -310,7 +310,7 @@ class Reader:
             yield from connection.execute(query.order_by(*table.primary_key))
 
 
-def _host(row: Row[Any]) -> Host:
+def _host(row: Any) -> Host:
     domain, san, issuer, fingerprint, startime, first_seen = map(_or_empty, row[:6])
     return Host(domain, san, issuer, fingerprint, startime, first_seen, row[6])
 

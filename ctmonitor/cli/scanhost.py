@@ -165,9 +165,8 @@ class _Lines:
         if report.presence is Presence.UP and report.page is not None:
             self._status("SUCCESS", f"HTTP {report.page.status} - {report.host}")
             return
-        url = report.url or f"https://{report.visited}"
         words = report.error or report.reason or "no answer"
-        self._status("ERROR", printable(f"{url} - {words}"))
+        self._status("ERROR", printable(f"https://{report.visited} - {words}"))
 
     def _status(self, kind: str, text: str) -> None:
         if self._is_terminal:
@@ -286,7 +285,8 @@ class _Run:
             stopped = self._store.followups().stop_old(
                 started, config.alert_monitor_timelapse
             )
-            log.info("%d hosts are no longer followed", len(stopped))
+            if stopped:
+                log.info("%d hosts are no longer followed", len(stopped))
         book = self._book(started)
         concurrency = raise_file_limit(config.scan_concurrency)
         memory = self._store.memory()

@@ -18,7 +18,7 @@ class HostState:
         presence: what is believed: a change counts after two agreeing observations.
         pending: a presence that one observation differed to; None without.
         first_up: when it first came up; told at once.
-        visits: number of visits so far; failures: of them since it last answered.
+        visits: number of visits so far.
         content: SHA-256 of what was served when it last answered.
     """
 

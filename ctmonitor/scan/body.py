@@ -10,7 +10,7 @@ import zlib
 
 _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32  # told apart by their headers
 _RAW_DEFLATE = -zlib.MAX_WBITS  # what some servers call deflate
-_MOST_TAKEN = 2  # times the limit, before decoding
+_OVERHEAD_BYTES = 4096  # by which an encoding may exceed twice what it stands for
 _ENCODINGS = frozenset({"gzip", "x-gzip", "deflate"})
 
 
@@ -43,7 +43,7 @@ class Body:
         room = self._limit_bytes - len(self._kept)
         self._taken_bytes += len(piece)
         if self._decoder is not None:
-            if self._taken_bytes > _MOST_TAKEN * self._limit_bytes:
+            if self._taken_bytes > 2 * self._limit_bytes + _OVERHEAD_BYTES:
                 self.is_truncated = True  # it stands for nothing, for ever
             piece = self._decoded(self._decoder, piece, room + 1)
         if len(piece) > room:

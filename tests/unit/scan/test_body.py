@@ -37,8 +37,6 @@ def test_pieces_make_the_same_body(data: bytes, size: int, limit: int) -> None:
         ("gzip", gzip.compress(data)),
         ("deflate", zlib.compress(data)),
     ]:
-        if len(sent) > 2 * limit:
-            continue
         pieces = [sent[i : i + size] for i in range(0, len(sent), size)]
         body = fed(pieces, limit, encoding)
         assert body.kept == data[:limit]
@@ -55,7 +53,7 @@ def test_a_stream_that_stands_for_nothing_ends() -> None:
     empty = zlib.compressobj(wbits=31)
     start = empty.compress(b"") + empty.flush(zlib.Z_FULL_FLUSH)
     body = fed([start], 100, "gzip")
-    for _ in range(100):
+    for _ in range(1000):
         body.feed(b"\x00\x00\x00\xff\xff")
     assert (body.kept, body.is_truncated) == (b"", True)
 

@@ -90,13 +90,9 @@ class Config:
     scan_longest_hours: float
     enrich_asn: bool
     enrich_mmdb_file: str
-    enrich_cymru_zone: str
     enrich_rdap_ip_url: str = field(repr=False)
     enrich_domain: bool
-    enrich_rdap_domain_url: str = field(repr=False)
     enrich_rdap_bootstrap: str = field(repr=False)
-    enrich_registry_per_minute: int
-    enrich_cache_days: float
     safe_browsing_api_key: str = field(repr=False)
     safe_browsing_api_url: str = field(repr=False)
     safe_browsing_daily_budget: int

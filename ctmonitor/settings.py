@@ -42,7 +42,6 @@ class Kind(Enum):
     URL = "an http:// or https:// address"
     PATH_OR_URL = "a path on one line, or an http:// or https:// address"
     CONTACT = "an e-mail address, or a web address with its scheme"
-    DOMAIN = "a domain name"
     PORTS = "ports from 1 to 65535, with white space or commas between"
     NETWORKS = (
         "networks such as 10.0.0.0/8 or fd00::/8, with white space or commas between"
@@ -450,9 +449,14 @@ SETTINGS: tuple[Setting, ...] = (
         key="Notify_On",
         attribute="notify_on",
         kind=Kind.CHOICE,
-        help="What is told: sites that are up, hosts that were found, or both",
+        help="Notified of: sites that are up, hosts found (by scanhost.py), or both",
         default="up",
         choices=("up", "found", "both"),
+        note=(
+            "What the daemon finds waits in the database until scanhost.py delivers it,",
+            "in each run or with --flush. Files and the hook are for sites, whatever",
+            "stands here.",
+        ),
     ),
     Setting(
         section="REPORTING",
@@ -687,14 +691,6 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         section="ENRICH",
-        key="Cymru_Zone",
-        attribute="enrich_cymru_zone",
-        kind=Kind.DOMAIN,
-        help="Zone in which Team Cymru's DNS tells the network of an address",
-        default="origin.asn.cymru.com",
-    ),
-    Setting(
-        section="ENRICH",
         key="RDAP_IP_URL",
         attribute="enrich_rdap_ip_url",
         kind=Kind.URL,
@@ -710,40 +706,11 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         section="ENRICH",
-        key="RDAP_Domain_URL",
-        attribute="enrich_rdap_domain_url",
-        kind=Kind.URL,
-        help="RDAP server for domains, without domain/; empty is by RDAP_Bootstrap",
-    ),
-    Setting(
-        section="ENRICH",
         key="RDAP_Bootstrap",
         attribute="enrich_rdap_bootstrap",
         kind=Kind.PATH_OR_URL,
         help="List of the RDAP servers of top-level domains, as IANA publishes it",
         default="https://data.iana.org/rdap/dns.json",
-    ),
-    Setting(
-        section="ENRICH",
-        key="Registry_Per_Minute",
-        attribute="enrich_registry_per_minute",
-        kind=Kind.INTEGER,
-        help="Questions to one registry",
-        default="10",
-        unit="questions a minute",
-        minimum=1,
-        maximum=600,
-    ),
-    Setting(
-        section="ENRICH",
-        key="Cache_Days",
-        attribute="enrich_cache_days",
-        kind=Kind.NUMBER,
-        help="How long answers of registries are kept and not asked for again",
-        default="7",
-        unit="days",
-        minimum=1,
-        maximum=365,
     ),
     Setting(
         section="SAFEBROWSING",
@@ -759,8 +726,8 @@ SETTINGS: tuple[Setting, ...] = (
         key="API_URL",
         attribute="safe_browsing_api_url",
         kind=Kind.URL,
-        help="Address of the look-up, version 4 of the API",
-        default="https://safebrowsing.googleapis.com/v4/threatMatches:find",
+        help="Address of version 4 of the API; /v4/threatMatches:find may follow it",
+        default="https://safebrowsing.googleapis.com",
     ),
     Setting(
         section="SAFEBROWSING",

@@ -24,7 +24,6 @@ _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]{0,18})?")
 _TABLE_NAME = re.compile(r"(?!ctm_|sqlite_)[a-z_][a-z0-9_]{0,62}", re.I | re.ASCII)
 _POSITION = re.compile(r" at position ([0-9]+)\Z")
-_DOMAIN = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*", re.I)
 # It stands in a header of HTTP, in brackets.
 _CONTACT = re.compile(r"(?=[^@]+@[^@]+\Z|https?://.)[!-'*-~]+", re.I)
 _TRUTH = {
@@ -159,8 +158,6 @@ def _value(setting: Setting, text: str) -> Any:
             return LOG_LEVELS[_choice(text.upper(), LOG_LEVELS)]
         case Kind.TABLE_NAME:
             return _matching(_TABLE_NAME, text)
-        case Kind.DOMAIN:
-            return _matching(_DOMAIN, text.removesuffix("."))
         case Kind.CONTACT:
             return _matching(_CONTACT, text)
         case Kind.HOST:

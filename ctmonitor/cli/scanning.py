@@ -39,6 +39,7 @@ from ctmonitor.scan.visitor import Limits, SiteVisitor
 from ctmonitor.store.queries import Reader
 
 _BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
+_LOOKUP = "/v4/threatMatches:find"
 
 
 def owner() -> str:
@@ -119,6 +120,8 @@ def enrichers(
                 address, port = config.scan_resolvers[0]
                 resolver.nameservers, resolver.port = [address], port
         registry = config.enrich_rdap_ip_url
+        if registry and not registry.endswith("/"):
+            registry += "/"
         result.append(
             NetworkEnricher(
                 memory,
@@ -147,7 +150,7 @@ def enrichers(
             now_utc,
             asks,
             config.safe_browsing_api_key,
-            api_url=config.safe_browsing_api_url,
+            api_url=config.safe_browsing_api_url.rstrip("/").removesuffix(_LOOKUP),
             per_day=config.safe_browsing_daily_budget,
         )
     )

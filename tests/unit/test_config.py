@@ -90,17 +90,11 @@ def test_defaults_are_those_of_the_table(read) -> None:
         "scan_longest_hours": 24.0,
         "enrich_asn": True,
         "enrich_mmdb_file": "",
-        "enrich_cymru_zone": "origin.asn.cymru.com",
         "enrich_rdap_ip_url": "",
         "enrich_domain": True,
-        "enrich_rdap_domain_url": "",
         "enrich_rdap_bootstrap": "https://data.iana.org/rdap/dns.json",
-        "enrich_registry_per_minute": 10,
-        "enrich_cache_days": 7.0,
         "safe_browsing_api_key": "",
-        "safe_browsing_api_url": (
-            "https://safebrowsing.googleapis.com/v4/threatMatches:find"
-        ),
+        "safe_browsing_api_url": "https://safebrowsing.googleapis.com",
         "safe_browsing_daily_budget": 10_000,
     }
     found = {s.attribute: getattr(config, s.attribute) for s in SETTINGS}
@@ -236,7 +230,6 @@ SECRET_PLACES = [
     ("SAFEBROWSING", f"API_URL = https://u:{SECRET}@h/v4?key={SECRET}"),
     ("SAFEBROWSING", "API_URL = https://h/${SECRET}"),
     ("ENRICH", f"RDAP_IP_URL = https://u:{SECRET}@h/"),
-    ("ENRICH", f"RDAP_Domain_URL = https://h/?{SECRET}"),
     ("ENRICH", f"RDAP_Bootstrap = https://h/dns.json?{SECRET}"),
     ("DATABASE", f"URL = postgresql://u:{SECRET}@db.example/ct?password={SECRET}"),
     ("CONNECT", f"Proxy = socks5://u:{SECRET}@p.example:1080"),

@@ -20,7 +20,7 @@ export PYTHON3 CONF
 	dev-environment
 
 help:
-	@echo 'make demo             a recorded feed through the real daemon: findings in a minute'
+	@echo 'make demo             a recorded feed through daemon and scanner: alerts in a minute'
 	@echo 'make demo-feed        the same over a real websocket on loopback'
 	@echo 'make run CONF=FILE    the daemon with your settings, until Ctrl-C'
 	@echo 'make test             all tests'

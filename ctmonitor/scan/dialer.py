@@ -25,7 +25,9 @@ from python_socks.async_.asyncio import Proxy as SocksProxy
 from ctmonitor.model.text import shortened
 from ctmonitor.net.route import Proxy
 
-TIMEOUT = "Timeout"  # the short form for what did not come in time
+# Short forms that somebody acts on.
+TIMEOUT = "Timeout"  # it did not come in time
+NOT_ALLOWED = "Not allowed"  # the guard refused it
 
 _MAX_TRIED = 8  # addresses of one host; some names have hundreds
 _STAGGER_S = 0.25  # RFC 8305 section 5

@@ -16,7 +16,7 @@ from yarl import URL
 from ctmonitor.model.site import Dns, DnsState, ServedCertificate
 from ctmonitor.model.text import shortened
 from ctmonitor.scan.body import Body
-from ctmonitor.scan.dialer import VisitFailure, connection_failure
+from ctmonitor.scan.dialer import NOT_ALLOWED, VisitFailure, connection_failure
 from ctmonitor.scan.guard import Guard, literal_address
 from ctmonitor.scan.names import Names, ascii_host
 from ctmonitor.scan.served import served_certificate
@@ -128,7 +128,7 @@ class Session:
             VisitFailure: the URL may not be visited, or no answer came.
         """
         if reason := self._guard.refuse_url(url):
-            raise VisitFailure("Not allowed", reason, is_known=False)
+            raise VisitFailure(NOT_ALLOWED, reason, is_known=False)
         host, port = url.raw_host or "", url.port or 0
         if host not in self._addresses:
             self._addresses[host] = await self._judged(host)
@@ -184,9 +184,9 @@ class Session:
         literal = literal_address(host)  # the guard has refused unclear ones
         if self._names is None:
             if literal is None and not ascii_host(host):
-                raise VisitFailure("Not allowed", "not a host name", is_known=False)
+                raise VisitFailure(NOT_ALLOWED, "not a host name", is_known=False)
             if reason := self._guard.refuse_remote_host(host):
-                raise VisitFailure("Not allowed", reason, is_known=False)
+                raise VisitFailure(NOT_ALLOWED, reason, is_known=False)
             return ()
         if literal is not None:
             return (str(literal),)
@@ -197,7 +197,7 @@ class Session:
         judged = tuple(a for a, reason in refused.items() if not reason)
         if not judged:
             reason = next(iter(refused.values()))
-            raise VisitFailure("Not allowed", reason, is_known=False)
+            raise VisitFailure(NOT_ALLOWED, reason, is_known=False)
         return judged
 
     async def _open(self, host: str, port: int, secure: bool) -> Handler:

@@ -13,8 +13,7 @@ from yarl import URL
 
 from ctmonitor.model.site import Hop, Page
 from ctmonitor.model.text import bounded, printable, shortened
-from ctmonitor.scan.dialer import VisitFailure
-from ctmonitor.scan.guard import Guard
+from ctmonitor.scan.dialer import NOT_ALLOWED, VisitFailure
 from ctmonitor.scan.page import head_of, icon_hash, sha256_hex
 from ctmonitor.scan.session import Response, Session
 
@@ -35,7 +34,7 @@ class Trail:
         flaw: what was wrong with the answer, for people.
     """
 
-    def __init__(self, urls: Sequence[URL], session: Session, guard: Guard) -> None:
+    def __init__(self, urls: Sequence[URL], session: Session) -> None:
         self.url = urls[0] if urls else None
         self.address = ""
         self.hops: list[Hop] = []
@@ -44,7 +43,6 @@ class Trail:
         self.flaw = ""
         self._urls = urls
         self._session = session
-        self._guard = guard
         self._icon_url: URL | None = None
 
     @property
@@ -113,9 +111,9 @@ class Trail:
             try:
                 response = await self._session.get(target)
             except VisitFailure as exc:
-                allowed = exc.error != "Not allowed"
-                reason = f"{exc.error}: {exc}"
-                self.hops[-1] = replace(hop, is_followed=allowed, reason=reason)
+                is_allowed = exc.error != NOT_ALLOWED
+                reason = f"{exc.error}: {exc}" if is_allowed else str(exc)
+                self.hops[-1] = replace(hop, is_followed=is_allowed, reason=reason)
                 return
             url = target
             self._note(url, response)
@@ -127,7 +125,7 @@ class Trail:
             return "it leads back to where we were"
         if len(self.hops) >= _MAX_HOPS:
             return f"it is redirect number {_MAX_HOPS + 1}"
-        return self._guard.refuse_url(target)
+        return ""
 
     def _note(self, url: URL, response: Response) -> None:
         content_type = response.headers.get("Content-Type", "")

@@ -136,7 +136,7 @@ class SiteVisitor:
             body_bytes=self._limits.body_bytes,
         )
         trails = [
-            Trail(self._urls(scheme, name, ports), session, self._guard)
+            Trail(self._urls(scheme, name, ports), session)
             for scheme, ports in (
                 ("https", self._https_ports),
                 ("http", self._http_ports),

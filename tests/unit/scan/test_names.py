@@ -262,9 +262,9 @@ def test_a_name_in_unicode_is_asked_in_ascii() -> None:
         assert lookup("m\u00fcller.test", server.address).addresses == ("127.0.8.1",)
 
 
-def test_a_thousand_at_a_time() -> None:
-    """Each holds one socket, which is closed with it."""
-    hosts = [f"h{n}.x.test" for n in range(1000)]
+def test_hundreds_at_a_time() -> None:
+    """Each holds one socket, so the usual limit of 1,024 suffices; all are closed."""
+    hosts = [f"h{n}.x.test" for n in range(800)]
     table = {host: {"A": ["127.0.8.1"]} for host in hosts}
 
     async def all_at_once(ask: Callable[[str], Awaitable[Dns]]) -> Sequence[Dns]:
@@ -275,4 +275,4 @@ def test_a_thousand_at_a_time() -> None:
         found = asyncio.run(all_at_once(names.lookup))
     assert {dns.state for dns in found} == {DnsState.FOUND}
     with socket.socket() as probe:  # takes the lowest free number
-        assert probe.fileno() < 500
+        assert probe.fileno() < 400

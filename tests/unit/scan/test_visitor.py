@@ -39,7 +39,7 @@ from tests.fakes.sites import (
 from tests.fakes.tls import Authority
 
 OUTSIDE, OTHER, INSIDE = "127.0.8.1", "127.0.8.2", "127.0.9.1"
-SHORT = Limits(host_timeout_s=2.0, connect_timeout_s=0.5, body_bytes=64 * 1024)
+SHORT = Limits(host_timeout_s=3.0, connect_timeout_s=1.0, body_bytes=64 * 1024)
 LONG = Limits(host_timeout_s=30.0, connect_timeout_s=10.0, body_bytes=64 * 1024)
 OK = b"HTTP/1.1 200 OK\r\n"
 TABLE = {
@@ -144,6 +144,28 @@ def test_the_served_certificate_is_kept(sites: Sites, authority: Authority) -> N
     assert certificate.not_after == parsed.not_valid_after_utc
     assert certificate.not_before == parsed.not_valid_before_utc
     assert certificate.problem == ""
+
+
+def test_the_certificate_of_the_first_connection_counts(
+    sites: Sites, authority: Authority
+) -> None:
+    first = trusted(authority, "x.test", "first.test")
+    later = trusted(authority, "x.test", "later.test")
+    contexts = [first]
+
+    def choose(opened: Any, name: Any, context: Any) -> None:
+        opened.context = contexts.pop() if contexts else later
+
+    first.sni_callback = choose
+
+    def script(one: Any) -> None:
+        (redirect("/a") if one.target == "/" else page())(one)  # then it closes
+
+    site = sites.tls(OUTSIDE, script, first)
+    certificate = visit(sites, ca_file=str(authority.ca_file)).certificate
+    assert site.connections == 2
+    assert certificate is not None
+    assert certificate.names == ("x.test", "first.test")
 
 
 def test_a_request_brings_nothing_of_anybody(sites: Sites) -> None:
@@ -591,7 +613,7 @@ def test_a_body_cut_short_leaves_what_was_read(sites: Sites) -> None:
 @pytest.mark.parametrize(
     "script",
     [
-        dripping(OK, b"X-Slow: 1\r\n"),
+        dripping(OK, b"X"),
         endless(OK, b"X-Flood: 1\r\n" * 1000),
         endless(OK + b"X-Long: ", b"x" * 65536),
         raw(OK + b"no header at all\r\n\r\n"),
@@ -635,7 +657,7 @@ def test_a_site_that_says_nothing_is_down_in_time(sites: Sites) -> None:
     sites.plain(OUTSIDE, dripping(b"", b""))
     report = visit(sites, limits=SHORT)
     assert (report.presence, report.error) == (Presence.DOWN, "Timeout")
-    assert "no answer within 2 s" in report.reason
+    assert "no answer within 3 s" in report.reason
 
 
 def test_titles_of_strangers_are_one_line(sites: Sites) -> None:

@@ -17,10 +17,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import apprise
+import requests.sessions
 from apprise import AppriseAsset, NotifyFormat, NotifyType
 from apprise.common import OverflowMode
 
-from ctmonitor.alerts.text import fitted
+from ctmonitor.alerts.text import in_parts
 from ctmonitor.model.text import shortened
 
 _MOST_PARTS = 20
@@ -38,33 +39,41 @@ def deliver(request: Mapping[str, Any]) -> tuple[bool, str]:
         request: `url`, `subject`, `body`; `within_s`, the time for all parts; `proxy`,
             host and port of the only server that may be connected to, or None.
     """
-    if request["proxy"] is not None:
-        _guard(*request["proxy"])
     said = _Said()
+    if request["proxy"] is not None:
+        host, port = request["proxy"]
+        _guard(host, port, said.lines)
     logging.getLogger("apprise").addHandler(said)
     # No plugin paths and no templates: nothing is loaded but Apprise's own services.
     asset = AppriseAsset(app_id="ctmonitor", app_desc="Certificate Transparency")
-    asset.http_redirects = False  # Apprise 1 has no such field, and follows them
+    asset.http_redirects = False
+    # Apprise 1 has no such field; its services fail at a redirect instead.
+    vars(requests.sessions)["DEFAULT_REDIRECT_LIMIT"] = 0
     service = apprise.Apprise.instantiate(request["url"], asset=asset)
     if service is None:
         return False, "Apprise cannot use this address; see its list of services"
-    said.lines.clear()
     if service.overflow_mode == OverflowMode.UPSTREAM:
         service.overflow_mode = OverflowMode.SPLIT
     body = request["body"]
     if 0 < service.body_max_line_count <= body.count("\n"):
         body = "; ".join(filter(None, body.split("\n")))  # it would drop lines
-    parts = _most_parts(service.request_rate_per_sec, request["within_s"])
-    body = fitted(body, int(service.body_maxlen * _SHARE_OF_PART) * parts)
+    parts = in_parts(
+        body,
+        max(1, int(service.body_maxlen * _SHARE_OF_PART)),
+        _most_parts(service.request_rate_per_sec, request["within_s"]),
+    )
     caller = apprise.Apprise(asset=asset)
     caller.add(service)
-    result = caller.notify(
-        body=body,
-        title=request["subject"],
-        notify_type=NotifyType.INFO,
-        body_format=NotifyFormat.TEXT,
-    )
-    if result:
+    for number, part in enumerate(parts, 1):
+        counter = f" ({number}/{len(parts)})" if len(parts) > 1 else ""
+        if not caller.notify(
+            body=part,
+            title=request["subject"] + counter,
+            notify_type=NotifyType.INFO,
+            body_format=NotifyFormat.TEXT,
+        ):
+            break
+    else:
         return True, "delivered"
     what = "; ".join(dict.fromkeys(said.lines)) or "Apprise says no more"
     return False, f"not delivered: {masked(what, request['url'])}"
@@ -96,9 +105,9 @@ class _Said(logging.Handler):
         self.lines.append(record.getMessage())
 
 
-def _guard(host: str, port: int) -> None:
+def _guard(host: str, port: int, said: list[str]) -> None:
     """
-    From here on this process connects to the proxy alone.
+    From here on this process connects to the proxy alone; `said` gets what it refuses.
 
     Services by HTTP go through it by the environment; mail, MQTT and others know no
     proxy, and fail rather than go around it.
@@ -112,11 +121,13 @@ def _guard(host: str, port: int) -> None:
     def judge(event: str, arguments: tuple[Any, ...]) -> None:
         if event in _CONNECTIONS:
             address = arguments[1]
-            is_network = isinstance(address, tuple)
-            if is_network and address[:2] not in allowed:
-                raise PermissionError("it would go around the proxy")
-        elif event in _LOOKUPS and arguments[0] not in hosts:
-            raise PermissionError("a name would be asked for around the proxy")
+            is_around = isinstance(address, tuple) and address[:2] not in allowed
+        else:
+            is_around = event in _LOOKUPS and arguments[0] not in hosts
+        if is_around:
+            why = "this service cannot go through [CONNECT] Proxy"
+            said.append(why)
+            raise PermissionError(why)
 
     sys.addaudithook(judge)
 

@@ -11,10 +11,15 @@ log = logging.getLogger(__name__)
 
 async def send_heartbeat(client: Client, url: str) -> bool:
     """
-    Whether `url` was fetched. A failure is logged, without the path, which often is
-    the only secret of such a service; it never is the run's.
+    Whether `url` was fetched. A failure is logged, and is never the run's.
+
+    The log shows no path: it often is the only secret of such a service.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        log.warning("heartbeat failed: [REPORTING] Heartbeat_URL is no address")
+        return False
     where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
     try:
         answer = await client.get(url, accept="*/*")

@@ -86,9 +86,11 @@ class AlertFiles:
             fqdn_dirs=self._fqdn_dirs,
         )
         text = json.dumps(alert, indent=2, ensure_ascii=False, allow_nan=False)
+        # A lone surrogate becomes `\ud800`, which is how JSON writes it.
+        content = text.encode("utf-8", "backslashreplace") + b"\n"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            _replace(path, text.encode() + b"\n")
+            _replace(path, content)
         except OSError as exc:
             raise AlertError(
                 f"alert {str(path)!r} cannot be written: {exc.strerror or exc}. Free "

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from ctmonitor.model.clock import utc_text
+from ctmonitor.model.clock import from_utc_text, utc_text
 from ctmonitor.model.finding import HostDetail, Issuance, Seen
 from ctmonitor.model.followup import DueHost, EventKind
 from ctmonitor.model.site import Dns, Hop, Page, ServedCertificate, SiteReport
@@ -69,7 +69,7 @@ def alert_record(
         "redirects": [_hop(hop) for hop in report.hops],
         "tls": _tls(report.certificate, issuances),
         "page": _page(page),
-        "registration": _data(report, "domain") or None,
+        "registration": _registration(_data(report, "domain")),
         "enrichment": {
             name: {"status": one.status.value, "detail": one.detail}
             for name, one in report.enrichments.items()
@@ -194,6 +194,18 @@ def _page(page: Page | None) -> dict[str, Any] | None:
         "body_bytes": page.body_bytes,
         "is_truncated": page.is_truncated,
         "favicon_mmh3": page.favicon_mmh3,
+    }
+
+
+def _registration(data: Mapping[str, Any]) -> dict[str, Any] | None:
+    if not data:
+        return None
+    return {
+        "domain": data.get("domain"),
+        "registered": _zulu(from_utc_text(data.get("registered"))),
+        "expires": _zulu(from_utc_text(data.get("expires"))),
+        "registrar": data.get("registrar"),
+        "registrar_abuse_email": data.get("registrar_abuse_email"),
     }
 
 

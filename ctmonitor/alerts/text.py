@@ -16,10 +16,11 @@ _LONGEST_SUBJECT_HOST = 120
 _LONGEST_LINE = 1200
 _REASONS = 5
 _NAMES = 10
+_LAST_LINE = 60  # room for what is said of lines that are left out
 
 # Full-width forms, which read alike and mean nothing to Markdown, HTML or Slack.
 _FULL_WIDTH = {ord(char): ord(char) + 0xFEE0 for char in "<>[]`*_~|#"}
-_DOT_IN_NAME = re.compile(r"(?<=\w)[.\u3002\uff0e\uff61](?=\w)")
+_DOT_IN_NAME = re.compile(r"[.\u3002\uff0e\uff61](?=\w)")
 _SCHEME = re.compile(r"(?i)\bhttp(s?)://")
 _OTHER_SCHEME = re.compile(r"(?<!\bhxxp)(?<!\bhxxps)://")
 
@@ -94,9 +95,9 @@ def digest(alerts: Iterable[Mapping[str, Any]]) -> Message:
     for alert in alerts:
         hosts = by_event.setdefault(str(alert["event"]), [])
         hosts.append(defanged(str(alert["hostname"])))
-    counts = [f"{len(hosts)} {_plural(event)}" for event, hosts in by_event.items()]
+    counts = [f"{len(hosts)} {_group(event)}" for event, hosts in by_event.items()]
     blocks = [
-        "\n".join([f"{_plural(event)[0].upper()}{_plural(event)[1:]}:", *hosts])
+        "\n".join([f"{_group(event).capitalize()}:", *hosts])
         for event, hosts in by_event.items()
     ]
     total = sum(map(len, by_event.values()))
@@ -118,20 +119,30 @@ def trial_message() -> Message:
     )
 
 
-def fitted(body: str, most: int) -> str:
-    """`body` in at most `most` characters: its first lines, and how many are left."""
-    if len(body) <= most:
-        return body
+def in_parts(body: str, most: int, parts: int) -> list[str]:
+    """
+    `body` in at most `parts` texts of whole lines, of at most `most` characters each
+    (a longer line is a part by itself).
+
+    What does not fit is left out, and the last line says how much that is.
+    """
+    made: list[list[str]] = [[]]
+    room = most
     lines = body.split("\n")
-    kept: list[str] = []
-    room = most - 60  # for the last line
-    for line in lines:
+    for number, line in enumerate(lines):
         room -= len(line) + 1
-        if room < 0:
-            break
-        kept.append(line)
-    left = len(lines) - len(kept)
-    return "\n".join([*kept, f"and {left} more lines; the JSON alerts have all"])[:most]
+        if room < -1 and made[-1]:
+            if len(made) == parts:
+                while made[-1] and room < _LAST_LINE:
+                    room += len(made[-1].pop()) + 1
+                    number -= 1
+                left = len(lines) - number
+                made[-1].append(f"and {left} more lines; the JSON alerts have all")
+                break
+            made.append([])
+            room = most - len(line) - 1
+        made[-1].append(line)
+    return ["\n".join(part) for part in made]
 
 
 def _statement(alert: Mapping[str, Any]) -> str:
@@ -140,8 +151,9 @@ def _statement(alert: Mapping[str, Any]) -> str:
     return f"{says}: HTTP {code}" if code is not None else says
 
 
-def _plural(event: str) -> str:
-    return _SAYS[event].replace("is ", "are ").replace("has ", "have ")
+def _group(event: str) -> str:
+    """`up again`: what the hosts of an event have in common."""
+    return _SAYS[event].split(" ", 1)[1]
 
 
 def _address(alert: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ Both keep what arrived as Apprise sent it.
 
 import email
 import email.policy
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,15 +30,16 @@ class Told:
 
 class Webhook:
     """
-    Takes Apprise's `json://` notifications; answers as it is told, 200 by default.
+    Takes Apprise's `json://` notifications; says 200 unless `answer` is set.
 
         with Webhook() as webhook:
-            ... # send to webhook.address
+            ...  # send to webhook.address
         assert webhook.told[0].subject == "..."
     """
 
-    def __init__(self, answer: Callable[[Request], Reply] | None = None) -> None:
-        self._server = ApiServer(answer or (lambda _: Reply()))
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._server = ApiServer(lambda _: Reply(), tls)
+        self._scheme = "json" if tls is None else "jsons"
 
     @property
     def answer(self) -> Callable[[Request], Reply]:
@@ -54,7 +56,7 @@ class Webhook:
     @property
     def address(self) -> str:
         """As it stands in the settings."""
-        return f"json://127.0.0.1:{self.port}/secret-path"
+        return f"{self._scheme}://127.0.0.1:{self.port}/secret-path"
 
     @property
     def requests(self) -> list[Request]:
@@ -93,7 +95,7 @@ class Mailbox:
             "&from=ct@example.com&to=analyst@example.com"
         )
 
-    async def handle_DATA(  # noqa: N802 - aiosmtpd calls it so
+    async def handle_DATA(
         self, _server: object, _session: object, envelope: Envelope
     ) -> str:
         assert isinstance(envelope.content, bytes)

@@ -142,7 +142,9 @@ def checked(alert: Mapping[str, Any]) -> dict[str, Any]:
     return read
 
 
-def alert(host: str = HOST, event: EventKind = EventKind.UP, **more: Any) -> dict[str, Any]:
+def alert(
+    host: str = HOST, event: EventKind = EventKind.UP, **more: Any
+) -> dict[str, Any]:
     """The alert on `host`; `more` goes into the report."""
     return checked(alert_record(report(host, **more), due(host), detail(host), event))
 

@@ -110,7 +110,7 @@ def test_every_key_is_required_and_has_its_line_in_the_manual() -> None:
     told = alert()
     assert sorted(told) == sorted(SCHEMA.schema["required"])
     assert sorted(told) == sorted(SCHEMA.schema["properties"])
-    named = set(re.findall(r"^\| `(\w+)` \| \w", page, re.M))
+    named = set(re.findall(r"^\| `(\w+)` \| [\w`]", page, re.M))
     assert set(told) - named == set()
 
 
@@ -278,7 +278,15 @@ def test_times_are_utc_whatever_their_zone() -> None:
 
 @pytest.mark.parametrize(
     "title",
-    ["\x1b[2J\x1b[H", "a\nb\r\nc", "\u202eevil", "\x00", "x" * 10_000, "\ud800", "\u2028"],
+    [
+        "\x1b[2J\x1b[H",
+        "a\nb\r\nc",
+        "\u202eevil",
+        "\x00",
+        "x" * 10_000,
+        "\ud800",
+        "\u2028",
+    ],
 )
 def test_no_text_of_a_stranger_acts_on_a_terminal_or_fills_a_disk(title: str) -> None:
     page = replace(titled("").get("page") and report().page, title=title, server=title)

@@ -12,12 +12,13 @@ from ctmonitor.alerts.text import (
     defanged,
     digest,
     fallback_message,
-    fitted,
+    in_parts,
     inert,
     message,
     trial_message,
 )
 from ctmonitor.model.followup import EventKind
+from ctmonitor.model.text import printable
 from tests.unit.alerts.making import HOST, alert, titled
 
 # What chats and mail programs act on.
@@ -124,7 +125,7 @@ def test_the_text_stays_legible() -> None:
 def test_no_text_is_active(text: str) -> None:
     shown = inert(text)
     assert ACTIVE.search(shown) is None
-    assert shown.isprintable() or shown.replace("\u00a0", " ").replace("\u3000", " ")
+    assert printable(shown) == shown
 
 
 @given(host=st.text(min_size=1, max_size=300))
@@ -184,8 +185,8 @@ def test_a_digest_names_every_host_by_event() -> None:
     alerts = [alert("a.example"), alert("b.example"), alert("c.example")]
     alerts[1] = alerts[1] | {"event": "down"}
     assert digest(alerts) == Message(
-        "3 hosts: 2 are up, 1 are down",
-        "Are up:\na[.]example\nc[.]example\n\nAre down:\nb[.]example",
+        "3 hosts: 2 up, 1 down",
+        "Up:\na[.]example\nc[.]example\n\nDown:\nb[.]example",
     )
 
 
@@ -199,19 +200,44 @@ def test_a_trial_message_shows_how_hosts_are_named() -> None:
     assert HOST not in trial_message().body
 
 
-# What fits
+# Parts
 
 
-@pytest.mark.parametrize("most", [0, 1, 59, 60, 61, 100, 1000, 4999])
-def test_what_does_not_fit_is_counted(most: int) -> None:
-    body = "\n".join(f"host{number:03}" for number in range(1000))
-    shown = fitted(body, most)
-    assert len(shown) <= most
-    if most >= 100:
-        *kept, last = shown.split("\n")
-        assert kept == body.split("\n")[: len(kept)]
-        assert last == f"and {1000 - len(kept)} more lines; the JSON alerts have all"
+BODY = "\n".join(f"host{number:03}" for number in range(1000))  # 7,999 characters
 
 
-def test_what_fits_is_left_alone() -> None:
-    assert fitted("a\nb", 3) == "a\nb"
+@pytest.mark.parametrize("most", [7, 8, 15, 16, 100, 7998])
+def test_a_long_text_is_divided_between_lines(most: int) -> None:
+    parts = in_parts(BODY, most, 2000)
+    assert "\n".join(parts) == BODY
+    assert len(parts) > 1
+    assert all(len(part) <= most for part in parts)
+
+
+@pytest.mark.parametrize("most", [7999, 8000])
+def test_what_fits_is_one_part(most: int) -> None:
+    assert in_parts(BODY, most, 1) == [BODY]
+
+
+def test_a_line_that_is_too_long_is_a_part_by_itself() -> None:
+    assert in_parts("a\n" + "b" * 50 + "\nc", 10, 9) == ["a", "b" * 50, "c"]
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3])
+@pytest.mark.parametrize("most", [100, 101, 500])
+def test_what_does_not_fit_is_counted(most: int, parts: int) -> None:
+    made = in_parts(BODY, most, parts)
+    assert len(made) == parts
+    assert all(len(part) <= most for part in made)
+    *kept, last = "\n".join(made).split("\n")
+    assert kept == BODY.split("\n")[: len(kept)]
+    assert last == f"and {1000 - len(kept)} more lines; the JSON alerts have all"
+    assert len("\n".join(kept)) > most * parts - 100
+
+
+def test_little_room_says_at_least_how_much_there_is() -> None:
+    assert in_parts(BODY, 7, 1) == ["and 1000 more lines; the JSON alerts have all"]
+
+
+def test_no_text_is_one_empty_part() -> None:
+    assert in_parts("", 10, 3) == [""]

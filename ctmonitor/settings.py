@@ -453,9 +453,8 @@ SETTINGS: tuple[Setting, ...] = (
         default="up",
         choices=("up", "found", "both"),
         note=(
-            "What the daemon finds waits in the database until scanhost.py delivers it,",
-            "in each run or with --flush. Files and the hook are for sites, whatever",
-            "stands here.",
+            "What the daemon finds waits in the database until scanhost.py tells it,",
+            "in each run or with --flush. Files and the hook are for sites alone.",
         ),
     ),
     Setting(

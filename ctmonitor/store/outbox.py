@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, select
@@ -12,6 +13,7 @@ from ctmonitor.store.engine import Database, chunks
 from ctmonitor.store.rows import text
 from ctmonitor.store.schema import OUTBOX, json_text, moment_text
 
+_ITEMS_AT_ONCE = 500
 _DUE, _SENT, _DEAD = "due", "sent", "dead"
 
 
@@ -22,7 +24,7 @@ def put_into_outbox(
     created: datetime,
 ) -> None:
     """Adds `items` in the caller's transaction; what has a known key is left out."""
-    rows = [
+    rows = (
         {
             "key": text(item.key),
             "channel": item.channel.value,
@@ -38,11 +40,12 @@ def put_into_outbox(
             "lease_owner": "",
         }
         for item in items
-    ]
-    if rows:
-        insert = database.insert(OUTBOX)
-        known = insert.on_conflict_do_nothing(index_elements=[OUTBOX.c.key])
-        connection.execute(known, rows)
+    )
+    insert = database.insert(OUTBOX)
+    known = insert.on_conflict_do_nothing(index_elements=[OUTBOX.c.key])
+    # A certificate of 10,000 names makes as many alerts, of some kilobytes each.
+    while some := list(islice(rows, _ITEMS_AT_ONCE)):
+        connection.execute(known, some)
 
 
 class Outbox:

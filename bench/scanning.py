@@ -1,6 +1,5 @@
 """The scanner measured: the real scanhost.py, and `requests`, on the same sites."""
 
-import json
 import os
 import re
 import sqlite3
@@ -19,7 +18,7 @@ from bench.sites import NETWORK, host
 from ctmonitor.store.store import open_store
 
 # Half of the hosts are dead, and half of those say nothing at all.
-MIXED = ("up", "hang", "up", "drop")
+HALF_DEAD = ("up", "hang", "up", "drop")
 ALL_UP = ("up",)
 
 _SAMPLE_EVERY_S = 0.05
@@ -135,7 +134,7 @@ def run_scanner(
     config = _write_settings(server, folder, timeout_s, concurrency)
     server.counts()
     lines: list[str] = []
-    script = ("scanhost.py", "-c", config, *options)
+    script: list[str | Path] = ["scanhost.py", "-c", config, *options]
     began_s = time.monotonic()
     with Child(script, core, lines.append) as scanner:
         rss_mb: list[float] = []

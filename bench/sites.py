@@ -29,9 +29,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 try:
-    from uvloop import run
-except ImportError:  # as on systems that have no wheel of it
-    from asyncio import run
+    from uvloop import new_event_loop
+except ImportError:  # there is no wheel of it for every system
+    from asyncio import new_event_loop
 
 ZONE = "bench.test"
 ADDRESSES = {"up": "127.0.8.1", "hang": "127.0.8.2", "drop": "127.0.8.3"}
@@ -286,10 +286,11 @@ async def _serve(folder: Path) -> None:
         hanging = _listening(ADDRESSES["hang"], https, _BACKLOG, stack)
         for port in (https, http):
             _deaf(port, stack)
-        limit = {"backlog": _BACKLOG}
-        await loop.create_server(lambda: _Site(counts), sock=up, ssl=tls, **limit)
-        await loop.create_server(lambda: _Site(counts), sock=plain, **limit)
-        await loop.create_server(lambda: _Dead(counts), sock=hanging, **limit)
+        await loop.create_server(
+            lambda: _Site(counts), sock=up, ssl=tls, backlog=_BACKLOG
+        )
+        await loop.create_server(lambda: _Site(counts), sock=plain, backlog=_BACKLOG)
+        await loop.create_server(lambda: _Dead(counts), sock=hanging, backlog=_BACKLOG)
         asking = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         # A thousand hosts begin at once, with a few questions each.
         asking.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
@@ -309,7 +310,9 @@ def _cpu_s() -> float:
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("folder", type=Path, help="where the certificates are put")
-    run(_serve(parser.parse_args(argv).folder))
+    options = parser.parse_args(argv)
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(_serve(options.folder))
     return 0
 
 

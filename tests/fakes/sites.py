@@ -30,6 +30,7 @@ from cryptography.x509.oid import NameOID
 _MAX_HEAD_BYTES = 64 * 1024
 _ATTEMPTS = 20
 _PAUSE_S = 0.02
+_FILL = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +195,17 @@ class Sites:
         site = Site(page())
         self._listen(address, self.https_port, site, hold)
         return site
+
+    def dropping(self, address: str) -> None:
+        """Answers no connection on either port, as behind a firewall that drops."""
+        for port in (self.http_port, self.https_port):
+            listener = socket.create_server((address, port), backlog=0)
+            self._listeners.append(listener)
+            for _ in range(_FILL):  # what the kernel takes before it drops the rest
+                opened = socket.socket()
+                opened.setblocking(False)
+                opened.connect_ex((address, port))
+                self._listeners.append(opened)
 
     def _start(
         self, address: str, port: int, script: Script, tls: ssl.SSLContext | None

@@ -335,6 +335,15 @@ def test_tls_that_never_ends_is_down(sites: Sites) -> None:
     assert "https: TLS does not end" in report.reason
 
 
+def test_a_host_that_drops_everything_costs_one_time_out(sites: Sites) -> None:
+    """The http connection has until https gives up, so only https has a reason."""
+    sites.dropping(OUTSIDE)
+    report = visit(sites, limits=SHORT)
+    assert (report.presence, report.error) == (Presence.DOWN, "Timeout")
+    assert report.reason == "https: no connection within 1 s"
+    assert report.url == f"http://x.test:{sites.http_port}/"
+
+
 def test_no_tls_on_the_tls_port(sites: Sites) -> None:
     sites.holding(OUTSIDE, b"HTTP/1.1 400 Bad Request\r\n\r\n")
     report = visit(sites)
@@ -422,6 +431,17 @@ def test_a_dead_target_is_a_hop_with_its_reason(sites: Sites) -> None:
     (hop,) = report.hops
     assert hop.is_followed
     assert hop.reason.startswith("Connection error: ")
+
+
+def test_a_target_that_breaks_off_is_a_hop_with_its_reason(sites: Sites) -> None:
+    """On a connection that was used before, only the new answer counts."""
+    scripts = {"/": redirect("/a"), "/a": raw(b"no http\r\n\r\n")}
+    site = sites.plain(OUTSIDE, by_target(scripts))
+    report = visit(sites)
+    assert site.connections == 1
+    assert report.page is not None
+    assert (report.page.status, report.page.url) == (302, report.url)
+    assert report.hops[0].reason.startswith("Connection error: ")
 
 
 def test_ten_redirects_are_the_most(sites: Sites) -> None:

@@ -1,13 +1,15 @@
 """Settings become the objects of the scanner: what visits, enriches, stores, tells."""
 
 import asyncio
+import importlib
 import random
 import secrets
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import dns.asyncresolver
@@ -16,12 +18,12 @@ from ctmonitor import __version__
 from ctmonitor.alerts.hook import Hook
 from ctmonitor.alerts.jsonfile import AlertFiles
 from ctmonitor.alerts.notify import Notifier
-from ctmonitor.alerts.outbox import Sender
+from ctmonitor.alerts.outbox import Box, Sender
 from ctmonitor.alerts.record import alert_record
 from ctmonitor.config import Config
 from ctmonitor.errors import ConfigError
-from ctmonitor.followup.followup import Telling
 from ctmonitor.followup.schedule import Schedule
+from ctmonitor.followup.telling import Telling
 from ctmonitor.model.clock import now_utc
 from ctmonitor.model.finding import HostDetail
 from ctmonitor.model.followup import EventKind
@@ -117,8 +119,8 @@ def enrichers(
         if way is None:
             resolver = dns.asyncresolver.Resolver(configure=not config.scan_resolvers)
             if config.scan_resolvers:
-                address, port = config.scan_resolvers[0]
-                resolver.nameservers, resolver.port = [address], port
+                resolver.nameservers = [server for server, _ in config.scan_resolvers]
+                resolver.nameserver_ports = dict(config.scan_resolvers)
         registry = config.enrich_rdap_ip_url
         if registry and not registry.endswith("/"):
             registry += "/"
@@ -195,7 +197,7 @@ def telling(config: Config, reader: Reader) -> Telling:
 
 def sender(
     config: Config,
-    box: object,
+    box: Box,
     way: Proxy | None,
     owned_by: str,
     on_file: Callable[[Path, Mapping[str, object]], None],
@@ -205,7 +207,7 @@ def sender(
     """Delivers what is in the outbox."""
     hook = Hook(config.hook, timeout_s=config.hook_timeout) if config.hook else None
     return Sender(
-        box,  # type: ignore[arg-type]
+        box,
         AlertFiles(config.alerts_dir, fqdn_dirs=fqdn_dirs).write,
         notifier(config, way),
         hook,
@@ -216,9 +218,11 @@ def sender(
     )
 
 
-async def pause(seconds: float, unless: asyncio.Event) -> None:
-    """Wait, but not after `unless` is set."""
+def run(work: Coroutine[Any, Any, int]) -> int:
+    """What `work` gives, on the loop of `uvloop` where that is installed."""
     try:
-        await asyncio.wait_for(unless.wait(), seconds)
-    except TimeoutError:
-        return
+        new_loop = importlib.import_module("uvloop").new_event_loop
+    except ImportError:
+        new_loop = None
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        return runner.run(work)

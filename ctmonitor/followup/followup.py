@@ -1,7 +1,7 @@
 """
 One run over the hosts that are due: visited, enriched, stored, put into the outbox.
 
-    claim -> visit (many at once) -> enrich what is up -> finish (one transaction)
+    claim -> visit (many at once) -> enrich what is told -> finish (one transaction)
 
 Several runs may share the work: each host is leased to one of them. What is finished
 is stored in small batches, so that an end in the middle loses no finished visit.
@@ -9,7 +9,7 @@ is stored in small batches, so that an end in the middle loses no finished visit
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -17,30 +17,25 @@ from typing import Any, Protocol
 
 from ctmonitor.errors import StoreError
 from ctmonitor.followup.schedule import Schedule, observe
+from ctmonitor.followup.telling import Telling
 from ctmonitor.model.clock import now_utc, utc_text
 from ctmonitor.model.finding import HostDetail
-from ctmonitor.model.followup import (
-    Channel,
-    DueHost,
-    EventKind,
-    HostState,
-    OutboxItem,
-    Visit,
-)
-from ctmonitor.model.site import (
-    Enrichment,
-    EnrichmentStatus,
-    Presence,
-    SiteReport,
-)
+from ctmonitor.model.followup import DueHost, EventKind, HostState, OutboxItem, Visit
+from ctmonitor.model.site import Enrichment, EnrichmentStatus, Presence, SiteReport
 from ctmonitor.scan.base import Enricher, Visitor
 
 log = logging.getLogger(__name__)
 
-_CLAIM = 200  # hosts a claim; each is begun within seconds
+_CLAIM = 200  # hosts a claim, and no more than are visited at once
 _FINISH = 100  # visits a transaction
 _FINISH_WAIT_S = 1.0
-_LEASE_MARGIN_S = 300.0  # beyond the time a visit may take: enrichment and storing
+_ENRICHED_AT_ONCE = 10  # batches; a registry that hangs must not hold up all others
+_IN_HAND = 2000  # hosts between claim and store, beside those being visited
+_GRACE_S = 5.0  # for enrichers when a run is stopped
+_MOST_FAILURES = 10
+# Beyond the visit of a host and that of the one before it in its place: enrichment,
+# storing, and clocks of other machines.
+_LEASE_MARGIN_S = 600.0
 
 
 class Book(Protocol):
@@ -71,60 +66,44 @@ class Book(Protocol):
         ...
 
 
-RecordOf = Callable[
-    [SiteReport, DueHost, HostDetail | None, EventKind], Mapping[str, Any]
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Telling:
-    """
-    What is told, and how.
-
-    Args:
-        events: the events that make an alert.
-        destinations: number of notification destinations; 0 for none.
-        has_hook: whether a program is started for each alert.
-        record: makes the JSON alert.
-        details: what the store knows of some hosts, by host.
-    """
-
-    record: RecordOf
-    details: Callable[[Sequence[str]], Mapping[str, HostDetail]]
-    events: frozenset[EventKind] = frozenset({EventKind.UP})
-    destinations: int = 0
-    has_hook: bool = False
-
-    def outbox(
-        self, record: Mapping[str, Any], event: EventKind, report: SiteReport
-    ) -> Iterable[OutboxItem]:
-        """One item for each channel."""
-        alert = f"{report.host}:{event.value}:{utc_text(report.finished)}"
-        yield OutboxItem(f"{alert}:file", Channel.FILE, record)
-        for number in range(self.destinations):
-            key = f"{alert}:notify:{number}"
-            yield OutboxItem(key, Channel.NOTIFY, record, str(number))
-        if self.has_hook:
-            yield OutboxItem(f"{alert}:hook", Channel.HOOK, record)
-
-
 @dataclass(slots=True)
 class Summary:
-    """What a run has done."""
+    """
+    What a run has done.
+
+    Args:
+        lost_leases: hosts that another run visited meanwhile; it stores them.
+        failures: the first different reasons, for people.
+    """
 
     visited: int = 0
     up: int = 0
     down: int = 0
     unknown: int = 0
-    events: int = 0
+    alerts: int = 0
     lost_leases: int = 0
     failures: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         return (
             f"visited={self.visited} up={self.up} down={self.down} "
-            f"unknown={self.unknown} alerts={self.events}"
+            f"unknown={self.unknown} alerts={self.alerts}"
         )
+
+    def fail(self, reason: str) -> None:
+        """Notes a reason why the run is not complete."""
+        if reason not in self.failures and len(self.failures) < _MOST_FAILURES:
+            self.failures.append(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class _Observed:
+    """A visited host, what is remembered of it from now on, and what is new."""
+
+    host: DueHost
+    report: SiteReport
+    state: HostState
+    events: tuple[EventKind, ...]
 
 
 class FollowUp:
@@ -147,6 +126,7 @@ class FollowUp:
     ) -> None:
         """
         Args:
+            on_report: told of each visit once it is stored.
             owner: names this run in leases; unlike any other's.
             concurrency: visits at the same time.
             visit_s: time limit of a visit, which the visitor keeps.
@@ -161,12 +141,14 @@ class FollowUp:
         self._on_report = on_report
         self._owner = owner
         self._concurrency = concurrency
-        self._lease_s = visit_s + enrich_s + _LEASE_MARGIN_S
+        self._lease_s = 2 * visit_s + enrich_s + _LEASE_MARGIN_S
         self._enrich_s = enrich_s
         self._now = now
         self._stop = asyncio.Event()
+        self._in_hand = asyncio.Semaphore(_IN_HAND + concurrency)
+        # Holds what is in hand at most; None is the end.
         self._finished: asyncio.Queue[tuple[DueHost, SiteReport] | None] = (
-            asyncio.Queue(maxsize=1000)
+            asyncio.Queue()
         )
 
     def stop(self) -> None:
@@ -190,21 +172,57 @@ class FollowUp:
             StoreError: the store failed; what was stored before stays.
         """
         with ThreadPoolExecutor(1, thread_name_prefix="store") as worker:
-            finishing = asyncio.ensure_future(self._finish_all(worker))
+            loop = asyncio.get_running_loop()
             try:
-                visiting = self._visit_all(worker, started, limit)
-                await asyncio.wait_for(visiting, run_timeout_s)
-            except TimeoutError:
-                self.summary.failures.append(
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._finish_all(worker))
+                    try:
+                        await self._visit_until(worker, started, limit, run_timeout_s)
+                    except StoreError as exc:
+                        failed: StoreError | None = exc
+                    else:
+                        failed = None
+                    self._finished.put_nowait(None)
+                if failed is not None:
+                    raise failed
+            finally:
+                try:
+                    await loop.run_in_executor(worker, self._book.release, self._owner)
+                except StoreError as exc:
+                    log.warning("leases end by themselves, not now: %s", exc)
+        return self.summary
+
+    # Visits
+
+    async def _visit_until(
+        self,
+        worker: ThreadPoolExecutor,
+        started: datetime | None,
+        limit: int | None,
+        run_timeout_s: float | None,
+    ) -> None:
+        """Visits until the end, or until the run is stopped or takes too long."""
+        loop = asyncio.get_running_loop()
+        visiting = loop.create_task(self._visit_all(worker, started, limit))
+        stopping = loop.create_task(self._stop.wait())
+        try:
+            await asyncio.wait(
+                {visiting, stopping},
+                timeout=run_timeout_s,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if not visiting.done() and not self._stop.is_set():
+                self.summary.fail(
                     f"[SCAN] Run_Timeout of {run_timeout_s:g} s was reached; hosts "
                     "that are left are due in the next run"
                 )
-            finally:
-                await self._finished.put(None)
-                await finishing
-                loop = asyncio.get_running_loop()
-                await loop.run_in_executor(worker, self._book.release, self._owner)
-        return self.summary
+                self.stop()
+        finally:
+            for task in (visiting, stopping):
+                task.cancel()
+            await asyncio.wait({visiting, stopping})
+        if not visiting.cancelled() and (exc := visiting.exception()) is not None:
+            raise exc
 
     async def _visit_all(
         self,
@@ -215,11 +233,12 @@ class FollowUp:
         loop = asyncio.get_running_loop()
         free = asyncio.Semaphore(self._concurrency)
         begun = 0
-        stopping = asyncio.ensure_future(self._stop.wait())
+        # A claimed host waits for one visit at most, so that its lease is long enough.
+        at_once = min(_CLAIM, self._concurrency)
         under_way: set[asyncio.Task[None]] = set()
         try:
-            while not self._stop.is_set() and (limit is None or begun < limit):
-                most = _CLAIM if limit is None else min(_CLAIM, limit - begun)
+            while limit is None or begun < limit:
+                most = at_once if limit is None else min(at_once, limit - begun)
                 due = await loop.run_in_executor(
                     worker,
                     self._book.claim,
@@ -232,28 +251,29 @@ class FollowUp:
                 if not due:
                     break
                 for host in due:
+                    await self._in_hand.acquire()
                     await free.acquire()
-                    if self._stop.is_set():
-                        free.release()
-                        break
                     begun += 1
                     task = loop.create_task(self._visit(host, free))
                     under_way.add(task)
                     task.add_done_callback(under_way.discard)
-            while under_way and not self._stop.is_set():
-                await asyncio.wait(
-                    {*under_way, stopping}, return_when=asyncio.FIRST_COMPLETED
-                )
+            if under_way:
+                await asyncio.wait(set(under_way))
         finally:
-            stopping.cancel()
-            for task in under_way:
+            left = set(under_way)
+            for task in left:
                 task.cancel()
-            await asyncio.gather(*under_way, return_exceptions=True)
+            await asyncio.gather(*left, return_exceptions=True)
 
     async def _visit(self, host: DueHost, free: asyncio.Semaphore) -> None:
         try:
             report = await self._visitor.visit(host.domain)
-            await self._finished.put((host, report))
+        except Exception as exc:  # a mistake of ours with one host; the others go on
+            log.exception("a visit failed: %s", host.domain)
+            self.summary.fail(f"a visit failed: {type(exc).__name__}; see the log")
+            self._in_hand.release()
+        else:
+            self._finished.put_nowait((host, report))
         finally:
             free.release()
 
@@ -261,88 +281,134 @@ class FollowUp:
 
     async def _finish_all(self, worker: ThreadPoolExecutor) -> None:
         """Takes finished visits together for a second at most, until None comes."""
-        ended = False
-        while not ended:
-            first = await self._finished.get()
-            if first is None:
-                return
-            batch = [first]
-            deadline = asyncio.get_running_loop().time() + _FINISH_WAIT_S
-            while len(batch) < _FINISH and not ended:
-                remaining = deadline - asyncio.get_running_loop().time()
-                try:
-                    item = await asyncio.wait_for(self._finished.get(), remaining)
-                except TimeoutError:
-                    break
-                if item is None:
-                    ended = True
-                else:
-                    batch.append(item)
-            await self._finish(batch, worker)
+        loop = asyncio.get_running_loop()
+        free = asyncio.Semaphore(_ENRICHED_AT_ONCE)
+        async with asyncio.TaskGroup() as group:
+            has_ended = False
+            while not has_ended:
+                batch: list[tuple[DueHost, SiteReport]] = []
+                deadline = None
+                while len(batch) < _FINISH and not has_ended:
+                    try:
+                        async with asyncio.timeout_at(deadline):
+                            item = await self._finished.get()
+                    except TimeoutError:
+                        break
+                    if item is None:
+                        has_ended = True
+                    else:
+                        batch.append(item)
+                        deadline = deadline or loop.time() + _FINISH_WAIT_S
+                await self._sort(batch, worker, group, free)
+
+    async def _sort(
+        self,
+        batch: Sequence[tuple[DueHost, SiteReport]],
+        worker: ThreadPoolExecutor,
+        group: asyncio.TaskGroup,
+        free: asyncio.Semaphore,
+    ) -> None:
+        """Stores at once what nobody is told of; the rest is enriched first."""
+        seen = [
+            _Observed(host, report, *observe(host.state, report))
+            for host, report in batch
+        ]
+        told = [one for one in seen if self._telling.events.intersection(one.events)]
+        quiet = [
+            one for one in seen if not self._telling.events.intersection(one.events)
+        ]
+        await self._finish(quiet, worker)
+        if told:
+            await free.acquire()
+            group.create_task(self._tell(told, worker, free))
+
+    async def _tell(
+        self,
+        told: Sequence[_Observed],
+        worker: ThreadPoolExecutor,
+        free: asyncio.Semaphore,
+    ) -> None:
+        try:
+            reports = await self._enriched([one.report for one in told])
+        finally:
+            free.release()
+        await self._finish(
+            [replace(o, report=r) for o, r in zip(told, reports, strict=True)], worker
+        )
 
     async def _finish(
-        self, batch: Sequence[tuple[DueHost, SiteReport]], worker: ThreadPoolExecutor
+        self, seen: Sequence[_Observed], worker: ThreadPoolExecutor
     ) -> None:
-        observed = [(host, *observe(host.state, report)) for host, report in batch]
-        told = [
-            number
-            for number, (_, _, events) in enumerate(observed)
-            if self._telling.events.intersection(events)
-        ]
-        reports = [report for _, report in batch]
-        enriched = await self._enriched([reports[number] for number in told])
-        for number, report in zip(told, enriched, strict=True):
-            reports[number] = report
+        if not seen:
+            return
         loop = asyncio.get_running_loop()
-        hosts = [batch[number][0].domain for number in told]
-        details: Mapping[str, HostDetail] = {}
-        if hosts:
-            details = await loop.run_in_executor(worker, self._telling.details, hosts)
-        visits = [
-            self._closed(host, report, state, events, details)
-            for (host, state, events), report in zip(observed, reports, strict=True)
-        ]
         try:
-            lost = await loop.run_in_executor(
-                worker, self._book.finish, visits, self._owner
-            )
+            visits, lost = await loop.run_in_executor(worker, self._stored, seen)
         except StoreError as exc:
             # The leases end by themselves, and the hosts are due again.
-            self.summary.failures.append(f"{len(visits)} visits were not stored: {exc}")
-            log.error("%d visits were not stored: %s", len(visits), exc)
+            self.summary.fail(f"visits were not stored: {exc}")
+            log.error("%d visits were not stored: %s", len(seen), exc)
             return
+        finally:
+            for _ in seen:
+                self._in_hand.release()
         self._count(visits, set(lost))
 
-    def _closed(
-        self,
-        host: DueHost,
-        report: SiteReport,
-        state: HostState,
-        events: Sequence[EventKind],
-        details: Mapping[str, HostDetail],
-    ) -> Visit:
-        now = self._now()
+    def _stored(self, seen: Sequence[_Observed]) -> tuple[list[Visit], list[str]]:
+        """The visits that were stored, and the hosts that somebody else has now."""
+        # Of every event, told or not, the alert is kept in the history.
+        hosts = [one.host.domain for one in seen if one.events]
+        details = self._telling.details(hosts) if hosts else {}
+        visits = []
+        for one in seen:
+            try:
+                visits.append(self._closed(one, details))
+            except Exception as exc:  # a mistake of ours with one host; it is due again
+                log.exception("a visit cannot be told: %s", one.host.domain)
+                self.summary.fail(
+                    f"a visit cannot be told: {type(exc).__name__}; see the log"
+                )
+        return visits, self._book.finish(visits, self._owner)
+
+    def _closed(self, one: _Observed, details: Mapping[str, HostDetail]) -> Visit:
+        host, report = one.host, one.report
         outbox: list[OutboxItem] = []
         record: Mapping[str, Any] = {}
-        for event in events:
+        for event in one.events:
             record = self._telling.record(report, host, details.get(host.domain), event)
             if event in self._telling.events:
                 outbox.extend(self._telling.outbox(record, event, report))
-        is_new = EventKind.UP in events and not host.still_investig
+        is_new = EventKind.UP in one.events and not host.still_investig
         return Visit(
             report,
-            state,
-            self._schedule.next_visit(state, host.first_seen, now),
+            one.state,
+            self._schedule.next_visit(one.state, host.first_seen, self._now()),
             still_investig=utc_text(report.finished) if is_new else None,
-            events=tuple(events),
+            events=one.events,
             outbox=tuple(outbox),
             record=record,
         )
 
+    def _count(self, visits: Sequence[Visit], lost: set[str]) -> None:
+        for visit in visits:
+            if visit.report.host in lost:
+                self.summary.lost_leases += 1
+                continue
+            self.summary.visited += 1
+            presence = visit.report.presence
+            self.summary.up += presence is Presence.UP
+            self.summary.down += presence is Presence.DOWN
+            self.summary.unknown += presence is Presence.UNKNOWN
+            self.summary.alerts += bool(visit.outbox)
+            self._on_report(visit.report)
+
+    # Enrichment
+
     async def _enriched(self, reports: Sequence[SiteReport]) -> list[SiteReport]:
-        if not reports:
-            return []
+        """The reports, those on hosts that are up with what enrichers say of them."""
         up = [n for n, report in enumerate(reports) if report.presence is Presence.UP]
+        if not up:
+            return list(reports)
         results = await asyncio.gather(
             *(self._ask(each, [reports[n] for n in up]) for each in self._enrichers)
         )
@@ -358,24 +424,31 @@ class FollowUp:
     async def _ask(
         self, enricher: Enricher, reports: Sequence[SiteReport]
     ) -> list[Enrichment]:
+        """What an enricher says in its time; a run that is stopped waits less."""
+        loop = asyncio.get_running_loop()
+        asking = loop.create_task(enricher.enrich(reports))
+        stopping = loop.create_task(self._stop.wait())
         try:
-            return await asyncio.wait_for(enricher.enrich(reports), self._enrich_s)
-        except TimeoutError:
+            await asyncio.wait(
+                {asking, stopping},
+                timeout=self._enrich_s,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if self._stop.is_set():
+                await asyncio.wait({asking}, timeout=min(_GRACE_S, self._enrich_s))
             detail = f"no answer within {self._enrich_s:g} s"
-        except Exception as exc:  # an enricher's bug must not hold an alert back
+            if asking.done():
+                results = asking.result()
+                if len(results) != len(reports):
+                    raise ValueError(f"{len(results)} results for {len(reports)}")
+                return results
+            if self._stop.is_set():
+                detail = "the run was stopped"
+        except Exception as exc:  # an enricher's mistake must not hold an alert back
             log.exception("enricher %s failed", enricher.name)
             detail = f"failed: {type(exc).__name__}"
+        finally:
+            for task in (asking, stopping):
+                task.cancel()
+            await asyncio.gather(asking, stopping, return_exceptions=True)
         return [Enrichment(EnrichmentStatus.ERROR, detail) for _ in reports]
-
-    def _count(self, visits: Sequence[Visit], lost: set[str]) -> None:
-        for visit in visits:
-            if visit.report.host in lost:
-                self.summary.lost_leases += 1
-                continue
-            self.summary.visited += 1
-            presence = visit.report.presence
-            self.summary.up += presence is Presence.UP
-            self.summary.down += presence is Presence.DOWN
-            self.summary.unknown += presence is Presence.UNKNOWN
-            self.summary.events += bool(visit.outbox)
-            self._on_report(visit.report)

@@ -93,6 +93,7 @@ class SiteVisitor:
         )
         self._wants_icons = wants_icons
         self._now = now
+        self._beginning = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         return self
@@ -113,6 +114,10 @@ class SiteVisitor:
 
         Never raises for what a site, a name server or a network does.
         """
+        # One begins in each round of the event loop, so that what came for others is
+        # read first. A thousand that begin at once would wait for us, not for sites.
+        async with self._beginning:
+            await asyncio.sleep(0)
         deadline_s = asyncio.get_running_loop().time() + self._limits.host_timeout_s
         name = host
         while name.startswith("*."):

@@ -149,7 +149,7 @@ def run_scanner(
         code = scanner.end()
         errors = scanner.errors()
     served = server.counts()
-    printed = [found[1] for line in lines if (found := _VISITED.search(line))]
+    printed = [found[1] for line in lines if (found := _VISITED.match(line))]
     return Scan(
         tally={name: int(number) for name, number in _TALLY.findall(errors)},
         seconds=seconds,
@@ -164,7 +164,7 @@ def run_scanner(
     )
 
 
-_VISITED = re.compile(r"- ((?:up|hang|drop)-\d+\.[\w.]+)$|//([\w.-]+) - ")
+_VISITED = re.compile(r"[\d:]{8} - (?:SUCCESS - HTTP \d+ - |ERROR - https://)([\w.-]+)")
 _TALLY = re.compile(r"(visited|up|down|unknown|alerts)=(\d+)")
 
 

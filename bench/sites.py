@@ -23,15 +23,11 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import uvloop
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-
-try:
-    from uvloop import new_event_loop
-except ImportError:  # there is no wheel of it for every system
-    from asyncio import new_event_loop
 
 ZONE = "bench.test"
 ADDRESSES = {"up": "127.0.8.1", "hang": "127.0.8.2", "drop": "127.0.8.3"}
@@ -310,9 +306,7 @@ def _cpu_s() -> float:
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("folder", type=Path, help="where the certificates are put")
-    options = parser.parse_args(argv)
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(_serve(options.folder))
+    uvloop.run(_serve(parser.parse_args(argv).folder))
     return 0
 
 

@@ -38,7 +38,8 @@ def alert_record(
     record = {
         "hostname": report.host,
         "http_code": page.status if page else None,
-        "cert_serial_number": host.fingerprint,
+        "cert_serial_number": host.fingerprint
+        or _with_colons(issuance.sha1 if issuance else ""),
         "webpage_title": page.title if page else None,
         "ip_addr": report.address or None,
         "asn": network.get("asn"),
@@ -94,6 +95,11 @@ def _issuance_of(fingerprint: str, issuances: Sequence[Issuance]) -> Issuance | 
     digest = fingerprint.replace(":", "").lower()
     shown = [one for one in issuances if digest and one.sha1 == digest]
     return next(iter([*shown, *issuances]), None)
+
+
+def _with_colons(digest: str) -> str:
+    """Hex as the promised table has it."""
+    return ":".join(digest[i : i + 2] for i in range(0, len(digest), 2)).upper()
 
 
 def _issuer(issuance: Issuance | None, detail: HostDetail | None) -> str:

@@ -25,6 +25,7 @@ _SCHEME = re.compile(r"(?i)\bhttp(s?)://")
 _OTHER_SCHEME = re.compile(r"(?<!\bhxxp)(?<!\bhxxps)://")
 
 _SAYS = {
+    "found": "was found",
     "up": "is up",
     "down": "is down",
     "back": "is up again",

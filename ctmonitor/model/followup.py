@@ -42,8 +42,9 @@ class DueHost:
 
 
 class EventKind(StrEnum):
-    """What a visit showed beside what was known."""
+    """What is told of a host: that it was found, or what a visit showed that is new."""
 
+    FOUND = "found"  # in a certificate; told by the daemon, before any visit
     UP = "up"  # for the first time
     DOWN = "down"
     BACK = "back"

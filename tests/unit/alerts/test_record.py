@@ -239,6 +239,16 @@ def test_the_issuance_is_the_one_whose_fingerprint_the_table_shows() -> None:
     assert len(told["seen_in"]) == 2
 
 
+def test_a_row_without_fingerprint_shows_that_of_the_issuance() -> None:
+    """Some feeds show a precertificate with the hash of nothing."""
+    without = due(fingerprint="")
+    told = checked(alert_record(report(), without, detail(), EventKind.UP))
+    assert told["cert_serial_number"] == FINGERPRINT
+    for known in (detail(issuances=()), None):
+        told = checked(alert_record(report(), without, known, EventKind.UP))
+        assert told["cert_serial_number"] == ""
+
+
 @pytest.mark.parametrize(
     ("served", "issuances", "in_ct"),
     [

@@ -276,11 +276,11 @@ class _Run:
 
     def _stop(self, number: signal.Signals) -> None:
         """Asks for an end in order; the next signal of either kind ends at once."""
-        console.complain(f"{NAME}: {number.name}, ending; once more to end at once")
         loop = asyncio.get_running_loop()
         for each in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(each)
             signal.signal(each, signal.SIG_DFL)
+        console.complain(f"{NAME}: {number.name}, ending; once more to end at once")
         self._stopped.set()
 
     def _fail(self, reason: str) -> None:

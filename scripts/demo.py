@@ -193,7 +193,7 @@ def _scan() -> int:
         told = around.received()
     _show_alert()
     _show_notifications(told)
-    return code
+    return code or int(not told)  # a demo of nothing has failed
 
 
 def _show_notifications(told: Sequence[Mapping[str, Any]]) -> None:

@@ -1,5 +1,6 @@
 """How many connections this process may have open at the same time."""
 
+import contextlib
 import logging
 import resource
 
@@ -17,8 +18,10 @@ def raise_file_limit(concurrency: int) -> int:
     wanted = concurrency * _EACH + _FOR_OURSELVES
     if soft != resource.RLIM_INFINITY and soft < wanted:
         most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
-        soft = max(soft, most)
+        # Some systems have a limit of their own below the hard one, and refuse.
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return concurrency
     lowered = max(1, (soft - _FOR_OURSELVES) // _EACH)

@@ -1,4 +1,4 @@
-"""Alerts on their way: put in with the visit that they tell of, until delivered."""
+"""Alerts on their way: put in with the visit or finding they tell of, until sent."""
 
 import json
 from collections.abc import Iterable

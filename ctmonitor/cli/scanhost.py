@@ -268,10 +268,8 @@ class _Run:
         for reason in (self._store_problem, self._lines.problem):
             if reason:
                 self._fail(reason)
-        for reason in list(self._reasons)[:_MOST_REASONS]:
+        for reason in self._reasons:
             console.complain(f"{NAME}: {reason}")
-        if (more := len(self._reasons) - _MOST_REASONS) > 0:
-            console.complain(f"{NAME}: and {more} more reasons")
         return console.FAILED if self._reasons else console.DONE
 
     def _stop(self, number: signal.Signals) -> None:
@@ -284,7 +282,8 @@ class _Run:
         self._stopped.set()
 
     def _fail(self, reason: str) -> None:
-        self._reasons[reason] = None
+        if len(self._reasons) < _MOST_REASONS:  # the log has all
+            self._reasons[reason] = None
 
     # Visits
 

@@ -121,8 +121,9 @@ def _start(
             f"log: {logged_to}",
             *told_to,
         ):
-            log.info("%s", line)
             say(line)
+            if logged_to != logs.STANDARD_ERROR:  # where a person reads it already
+                log.info("%s", line)
     except BrokenPipeError:
         log.warning("standard output was closed, nothing was started")
         console.discard_output()

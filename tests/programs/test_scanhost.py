@@ -231,10 +231,10 @@ def test_a_dry_run_stores_writes_and_sends_nothing(world: World) -> None:
     assert set(world.states().values()) == {None}
     assert world.alerts() == {}
     assert heard.requests == []
-    again = world.scan("--dry-run")
-    assert lines(again) == lines(result), "a dry run leaves hosts due"
-    assert world.scan().code == 0
-    assert len(heard.requests) == 2
+    real = world.scan()
+    assert real.code == 0
+    assert lines(real) >= {"SUCCESS HTTP 200 - a.example"}, "it was left due"
+    assert len(heard.requests) == 2, "a message and a heartbeat"
 
 
 def test_a_limit_leaves_the_rest_due(world: World) -> None:
@@ -350,8 +350,6 @@ def test_flush_sends_what_a_destination_missed(world: World) -> None:
     flushed = world.scan("--flush")
     assert (flushed.code, flushed.out, flushed.err) == (0, "", "")
     assert len(heard.told) == 1
-    assert world.scan("--flush").code == 0
-    assert len(heard.told) == 1, "told once"
 
 
 def test_a_message_to_try_each_channel(world: World) -> None:
@@ -359,16 +357,13 @@ def test_a_message_to_try_each_channel(world: World) -> None:
     bad.answer = lambda _: Reply(500)
     assert world.scan("--notify-test").code == 2
     world.configure(
-        REPORTING__Notification_Destination=good.address,
+        REPORTING__Notification_Destination=f"{good.address} {bad.address}",
         REPORTING__Fallback_Destination=good.address,
     )
     result = world.scan("--notify-test")
-    assert (result.code, len(good.told)) == (0, 2)
+    assert (result.code, len(good.told)) == (1, 2)
     assert "destination 1 (json): sent" in result.out
     assert "the fallback (json): sent" in result.out
-    world.configure(REPORTING__Notification_Destination=f"{good.address} {bad.address}")
-    result = world.scan("--notify-test")
-    assert (result.code, len(good.told)) == (1, 3)
     assert "destination 2 (json): FAILED" in result.out
 
 

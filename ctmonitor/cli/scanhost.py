@@ -260,8 +260,11 @@ class _Run:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, partial(self._stop, number))
         if self._options.flush:
+            outbox = self._store.outbox()
+            # Whoever flushes has mended what was wrong, and does not want to wait.
+            await asyncio.to_thread(outbox.hasten, now_utc())
             await self._deliver(wait=True)
-            if waiting := await asyncio.to_thread(self._store.outbox().pending):
+            if waiting := await asyncio.to_thread(outbox.pending):
                 self._fail(f"alerts that wait for their next attempt: {waiting}")
         else:
             await self._visit_due()

@@ -132,6 +132,15 @@ class Outbox:
             **changes,
         )
 
+    def hasten(self, now: datetime) -> None:
+        """Makes items that failed due now; leases and attempts stay as they are."""
+        moment = moment_text(now)
+        waiting = (OUTBOX.c.state == _DUE) & (OUTBOX.c.next_attempt > moment)
+        with self._database.writing() as connection:
+            connection.execute(
+                OUTBOX.update().where(waiting).values(next_attempt=moment)
+            )
+
     def release(self, owner: str) -> None:
         """Gives the leases of `owner` back; nothing counts as an attempt."""
         release = OUTBOX.update().values(lease_until="", lease_owner="")

@@ -56,6 +56,21 @@ def test_released_items_are_due_again_and_only_those_of_the_owner(place: Place) 
         assert outbox.due(NOON, 9, 60, "c") == mine
 
 
+def test_hastened_items_are_due_before_their_time_but_for_leased_ones(
+    place: Place,
+) -> None:
+    put(place, "1", "2", "3")
+    with place.open() as store:
+        outbox = store.outbox()
+        one, two, three = outbox.due(NOON, 9, 60, "a")
+        outbox.failed(one.id, NOON, "no route", NOON + DAY)
+        outbox.failed(two.id, NOON, "no route", None)
+        outbox.hasten(NOON + HOUR / 100)
+        (due,) = outbox.due(NOON + HOUR / 100, 9, 60, "b")
+        assert (due.id, due.attempts) == (one.id, 1)
+        assert outbox.due(NOON + HOUR, 9, 60, "c") == [three, due]
+
+
 def test_a_sent_item_is_never_due_again_even_when_told_twice(place: Place) -> None:
     put(place, "1")
     with place.open() as store:

@@ -46,8 +46,8 @@ class Box(Protocol):
         """Items to be sent now, which nobody else gets for `lease_s`."""
         ...
 
-    def sent(self, id: int, now: datetime, detail: str = "") -> None:
-        """Notes that an item was delivered."""
+    def sent(self, ids: Sequence[int], now: datetime, detail: str = "") -> None:
+        """Notes that items were delivered."""
         ...
 
     def failed(
@@ -305,11 +305,9 @@ class Sender:
     async def _sent(self, items: Sequence[OutboxItem], detail: str) -> None:
         now = self._now()
 
-        def note() -> None:
-            for item in items:
-                self._box.sent(item.id, now, detail)
-
-        await self._noted(note)
+        await self._noted(
+            lambda: self._box.sent([item.id for item in items], now, detail)
+        )
         self._flushed.sent += len(items)
 
     async def _failed(self, items: Sequence[OutboxItem], error: str) -> bool:

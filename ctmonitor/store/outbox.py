@@ -1,7 +1,7 @@
 """Alerts on their way: put in with the visit or finding they tell of, until sent."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -100,19 +100,20 @@ class Outbox:
             for row in rows
         ]
 
-    def sent(self, id: int, now: datetime, detail: str = "") -> None:
+    def sent(self, ids: Sequence[int], now: datetime, detail: str = "") -> None:
         """
-        Marks an item as delivered; it is never due again.
+        Marks items as delivered; they are never due again.
 
         Args:
             detail: what the channel answered.
         """
-        self._close(
-            OUTBOX.c.id == id,
-            state=_SENT,
-            sent_at=moment_text(now),
-            last_result=text(detail),
-        )
+        for some in chunks(ids):
+            self._close(
+                OUTBOX.c.id.in_(some),
+                state=_SENT,
+                sent_at=moment_text(now),
+                last_result=text(detail),
+            )
 
     def failed(
         self, id: int, now: datetime, error: str, next_attempt: datetime | None

@@ -76,7 +76,7 @@ def test_a_sent_item_is_never_due_again_even_when_told_twice(place: Place) -> No
     with place.open() as store:
         outbox = store.outbox()
         (due,) = outbox.due(NOON, 9, 60, "a")
-        outbox.sent(due.id, NOON + HOUR, "HTTP 200\n")
+        outbox.sent([due.id], NOON + HOUR, "HTTP 200\n")
         # A second sender, whose lease had ended, failed.
         outbox.failed(due.id, NOON + HOUR, "late", NOON + HOUR)
         assert outbox.due(NOON + DAY, 9, 60, "a") == []
@@ -96,7 +96,7 @@ def test_a_failed_item_is_due_again_at_its_time_behind_new_ones(place: Place) ->
         assert outbox.pending() == 2
         (due,) = outbox.due(NOON, 9, 60, "a")
         assert (due.key, due.attempts) == ("2", 1)
-        outbox.sent(due.id, NOON)
+        outbox.sent([due.id], NOON)
         before = NOON + HOUR - timedelta(microseconds=1)
         assert outbox.due(before, 9, 60, "a") == []
         (due,) = outbox.due(NOON + HOUR, 9, 60, "a")

@@ -4,7 +4,8 @@ TCP connections to sites: directly to addresses that were checked, or through a 
 A proxy gets the name and resolves it at its end, of SOCKS in either spelling: no DNS
 query of ours tells anybody what is visited. HTTP proxies are asked for a tunnel
 (CONNECT) for plain http too: what a proxy itself says of a dead site must never look
-like an answer of the site.
+like an answer of the site. Many make tunnels to port 443 alone: after `TunnelRefused`
+the caller may have them relay a request instead.
 
 Source: RFC 8305 (addresses tried side by side), RFC 9110 section 9.3.6 (CONNECT),
 RFC 1928 section 6 (replies of SOCKS 5).
@@ -46,7 +47,7 @@ _OURS = frozenset(
         errno.EPERM,
     }
 )
-_REFUSED_BY_PROXY = frozenset({400, 401, 403, 405, 407})
+_REFUSED_BY_PROXY = frozenset({400, 401, 403, 405})
 _DEAD_BY_SOCKS = frozenset({1, 3, 4, 5, 6})  # general, unreachable, refused, TTL
 
 
@@ -65,6 +66,14 @@ class VisitFailure(Exception):
         super().__init__(reason)
 
 
+class TunnelRefused(VisitFailure):
+    """An HTTP proxy answered CONNECT with `status`; it may still relay requests."""
+
+    def __init__(self, reason: str, status: int) -> None:
+        self.status = status
+        super().__init__("Connection error", reason, is_known=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Dialer:
     """Opens connections; the caller bounds the time."""
@@ -72,13 +81,19 @@ class Dialer:
     proxy: Proxy | None = None
 
     async def dial(
-        self, host: str, port: int, addresses: Sequence[str]
+        self,
+        host: str,
+        port: int,
+        addresses: Sequence[str],
+        *,
+        is_relayed: bool = False,
     ) -> socket.socket:
         """
         A connected socket that does not block.
 
         Args:
             addresses: the only ones connected to; not used with a proxy.
+            is_relayed: ends at the HTTP proxy, which gets requests in absolute form.
 
         Raises:
             VisitFailure: no connection.
@@ -89,6 +104,8 @@ class Dialer:
             except OSError as exc:
                 raise connection_failure(exc) from exc
         try:
+            if is_relayed:
+                return await _reached(self.proxy)
             if self.proxy.kind == "http":
                 return await _tunnel(self.proxy, host, port)
             return await SocksProxy(
@@ -118,6 +135,21 @@ def connection_failure(exc: OSError) -> VisitFailure:
     return VisitFailure("Connection error", shortened(reason), is_known=is_known)
 
 
+def proxy_says(proxy: Proxy, status: str) -> str:
+    """The sentence on a status that an HTTP proxy gave, as `403 Forbidden`."""
+    advice = " (check the user and password of [CONNECT] Proxy)" * (status[:3] == "407")
+    return f"proxy {proxy} says {shortened(status)}{advice}"
+
+
+def proxy_login(proxy: Proxy) -> dict[str, str]:
+    """The header that lets us use an HTTP proxy; none without a user."""
+    if not proxy.username:
+        return {}
+    login = f"{proxy.username}:{proxy.password}".encode()
+    token = base64.b64encode(login).decode("ascii")
+    return {"Proxy-Authorization": f"Basic {token}"}
+
+
 def _no_proxy(proxy: Proxy, exc: OSError) -> VisitFailure:
     reason = shortened(exc.strerror or str(exc) or type(exc).__name__)
     return VisitFailure(
@@ -137,6 +169,14 @@ async def _connect(addresses: Sequence[str], port: int) -> socket.socket:
     )
 
 
+async def _reached(proxy: Proxy) -> socket.socket:
+    loop = asyncio.get_running_loop()
+    infos = await loop.getaddrinfo(proxy.host, proxy.port, type=socket.SOCK_STREAM)
+    return await aiohappyeyeballs.start_connection(
+        infos, happy_eyeballs_delay=_STAGGER_S, interleave=1
+    )
+
+
 async def _tunnel(proxy: Proxy, host: str, port: int) -> socket.socket:
     """
     A tunnel of an HTTP proxy, by CONNECT.
@@ -144,17 +184,11 @@ async def _tunnel(proxy: Proxy, host: str, port: int) -> socket.socket:
     Both HTTP and TLS have the client speak first, so nothing may follow the reply.
     """
     loop = asyncio.get_running_loop()
-    infos = await loop.getaddrinfo(proxy.host, proxy.port, type=socket.SOCK_STREAM)
-    opened = await aiohappyeyeballs.start_connection(
-        infos, happy_eyeballs_delay=_STAGGER_S, interleave=1
-    )
+    opened = await _reached(proxy)
     try:
         where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         lines = [f"CONNECT {where} HTTP/1.1", f"Host: {where}"]
-        if proxy.username:
-            login = f"{proxy.username}:{proxy.password}".encode()
-            token = base64.b64encode(login).decode("ascii")
-            lines.append(f"Proxy-Authorization: Basic {token}")
+        lines += [f"{name}: {value}" for name, value in proxy_login(proxy).items()]
         await loop.sock_sendall(opened, "\r\n".join([*lines, "", ""]).encode("ascii"))
         reply = b""
         while b"\r\n\r\n" not in reply:
@@ -179,9 +213,7 @@ def _judge(proxy: Proxy, reply: bytes) -> None:
         if rest:
             raise OSError("it sends more than a reply to CONNECT")
         return
-    advice = " (check the user and password of [CONNECT] Proxy)" * (status[:3] == "407")
-    raise VisitFailure(
-        "Connection error",
-        f"proxy {proxy} says {shortened(status)}{advice}",
-        is_known=int(status[:3]) not in _REFUSED_BY_PROXY,
-    )
+    reason, code = proxy_says(proxy, status), int(status[:3])
+    if code in _REFUSED_BY_PROXY:
+        raise TunnelRefused(reason, code)
+    raise VisitFailure("Connection error", reason, is_known=code != 407)

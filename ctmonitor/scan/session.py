@@ -1,7 +1,11 @@
 """
 Requests of one visit: every host resolved once, judged, and reached where judged.
 
-No cookie, no credential and nothing of another visit goes along.
+No cookie, no credential and nothing of another visit goes along. Where an HTTP proxy
+makes no tunnel for plain http it relays the request, and what it may have answered
+itself never counts as the site's answer.
+
+Source: RFC 9112 section 3.2.2 (absolute form).
 """
 
 import asyncio
@@ -16,7 +20,14 @@ from yarl import URL
 from ctmonitor.model.site import Dns, DnsState, ServedCertificate
 from ctmonitor.model.text import shortened
 from ctmonitor.scan.body import Body
-from ctmonitor.scan.dialer import NOT_ALLOWED, VisitFailure, connection_failure
+from ctmonitor.scan.dialer import (
+    NOT_ALLOWED,
+    TunnelRefused,
+    VisitFailure,
+    connection_failure,
+    proxy_login,
+    proxy_says,
+)
 from ctmonitor.scan.guard import Guard, literal_address
 from ctmonitor.scan.names import Names, ascii_host
 from ctmonitor.scan.served import served_certificate
@@ -38,6 +49,8 @@ _DNS_ERRORS = {
     DnsState.SERVFAIL: "DNS SERVFAIL",
     DnsState.TIMEOUT: "DNS timeout",
 }
+# Of relayed requests; tinyproxy says 500 of a site that it cannot reach.
+_MAYBE_OF_PROXY = frozenset({407, 500, 502, 503, 504})
 _IS_KNOWN = frozenset({DnsState.NXDOMAIN, DnsState.NO_ADDRESS})
 
 
@@ -94,6 +107,7 @@ class Session:
         self._body_bytes = body_bytes
         self._addresses: dict[str, tuple[str, ...]] = {}
         self._peers: dict[tuple[str, int], tuple[str, Handler]] = {}
+        self._relayed: dict[URL, int] = {}  # origins, with what CONNECT got
         self._transports: list[asyncio.Transport] = []
         self._client = aiohttp.ClientSession(
             connector=Connector(self._open),
@@ -132,10 +146,28 @@ class Session:
         host, port = url.raw_host or "", url.port or 0
         if host not in self._addresses:
             self._addresses[host] = await self._judged(host)
+        try:
+            return await self._ask(url, host, port)
+        except TunnelRefused as exc:
+            if url.scheme != "http":
+                raise
+            self._relayed[url.origin()] = exc.status
+        return await self._ask(url, host, port)
+
+    async def _ask(self, url: URL, host: str, port: int) -> Response:
+        proxy = self._transport.proxy if url.origin() in self._relayed else None
         if (host, port) in self._peers:
             self._peers[host, port][1].begin()
         try:
-            async with self._client.get(url, allow_redirects=False) as answer:
+            async with self._client.get(
+                url,
+                allow_redirects=False,
+                proxy=str(proxy) if proxy else None,  # has aiohttp use absolute form
+                headers={"Connection": "close", **proxy_login(proxy)} if proxy else {},
+            ) as answer:
+                if proxy and self._is_doubtful(url, answer.status):
+                    said = proxy_says(proxy, f"{answer.status} {answer.reason or ''}")
+                    raise VisitFailure("Connection error", said, is_known=False)
                 body = await self._read(answer)
                 return Response(
                     answer.status,
@@ -146,9 +178,11 @@ class Session:
                 )
         except (aiohttp.ClientError, OSError, ValueError) as exc:
             # ValueError: what aiohttp's parser lets through and yarl or zlib refuse.
-            begun = self._begun(host, port, shortened(str(exc)))
+            begun = self._begun(url, shortened(str(exc)))
             if begun is None:
-                raise _failure(exc) from exc
+                failure = _failure(exc)
+                failure.is_known &= proxy is None  # else it may be the proxy's
+                raise failure from exc
             return begun
 
     def is_connected(self, url: URL) -> bool:
@@ -157,14 +191,20 @@ class Session:
 
     def begun(self, url: URL) -> Response | None:
         """The answer whose headers did not end before the visit did; None without."""
-        return self._begun(url.raw_host or "", url.port or 0, "its headers do not end")
+        return self._begun(url, "its headers do not end")
 
-    def _begun(self, host: str, port: int, flaw: str) -> Response | None:
-        address, handler = self._peers.get((host, port), ("", None))
+    def _begun(self, url: URL, flaw: str) -> Response | None:
+        where = (url.raw_host or "", url.port or 0)
+        address, handler = self._peers.get(where, ("", None))
         status = handler.begun_status if handler is not None else None
-        if status is None:
+        if status is None or self._is_doubtful(url, status):
             return None
         return Response(status, {}, b"", True, address, flaw)
+
+    def _is_doubtful(self, url: URL, status: int) -> bool:
+        """Whether the proxy itself may have answered, as it did to CONNECT or so."""
+        refusal = self._relayed.get(url.origin())
+        return refusal is not None and status in {refusal, *_MAYBE_OF_PROXY}
 
     async def _read(self, answer: aiohttp.ClientResponse) -> Body:
         body = Body(self._body_bytes, answer.headers.get("Content-Encoding", ""))
@@ -200,9 +240,11 @@ class Session:
             raise VisitFailure(NOT_ALLOWED, reason, is_known=False)
         return judged
 
-    async def _open(self, host: str, port: int, secure: bool) -> Handler:
+    async def _open(
+        self, host: str, port: int, secure: bool, is_relayed: bool
+    ) -> Handler:
         served = await self._transport.connect(
-            host, port, self._addresses[host], secure=secure
+            host, port, self._addresses[host], secure=secure, is_relayed=is_relayed
         )
         self._transports.append(served.transport)
         self._peers[host, port] = served.address, served.handler

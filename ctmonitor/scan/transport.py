@@ -22,6 +22,7 @@ from aiohttp.client_proto import ResponseHandler
 
 from ctmonitor.errors import ConfigError
 from ctmonitor.model.text import shortened
+from ctmonitor.net.route import Proxy
 from ctmonitor.scan.dialer import TIMEOUT, Dialer, VisitFailure, connection_failure
 
 _SHUTDOWN_S = 1.0  # how long a site may take to end TLS in an orderly way
@@ -29,7 +30,7 @@ _TLS_BUFFER_BYTES = 32 * 1024
 _STATUS_LINE = re.compile(rb"HTTP/\d\.\d ([2-9]\d\d)(?=[ \r\n])")
 _LONGEST_START = 64
 
-Open = Callable[[str, int, bool], Awaitable[ResponseHandler]]
+Open = Callable[[str, int, bool, bool], Awaitable[ResponseHandler]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,8 @@ class Connector(aiohttp.BaseConnector):
     The connections of one visit: nothing is shared with the visits to other hosts.
 
     Args:
-        open_: makes a connection to a host and port, with TLS or without.
+        open_: makes a connection to a host and port, with TLS or without, or to the
+            proxy that relays requests to them.
     """
 
     def __init__(self, open_: Open) -> None:
@@ -93,7 +95,13 @@ class Connector(aiohttp.BaseConnector):
     ) -> ResponseHandler:
         port = req.url.port
         assert port is not None  # noqa: S101 - the guard refuses URLs without port
-        return await self._open(req.url.raw_host or "", port, req.is_ssl())
+        host, is_relayed = req.url.raw_host or "", req.proxy is not None
+        handler = await self._open(host, port, req.is_ssl(), is_relayed)
+        if is_relayed:
+            # Used once: tinyproxy passes what follows on to the site as it is, and with
+            # it the password of the proxy.
+            handler.force_close()
+        return handler
 
 
 class Transport:
@@ -120,20 +128,29 @@ class Transport:
         self._lenient = _lenient_tls()
 
     @property
-    def has_proxy(self) -> bool:
-        return self._dialer.proxy is not None
+    def proxy(self) -> Proxy | None:
+        return self._dialer.proxy
 
     async def connect(
-        self, host: str, port: int, addresses: tuple[str, ...], *, secure: bool
+        self,
+        host: str,
+        port: int,
+        addresses: tuple[str, ...],
+        *,
+        secure: bool,
+        is_relayed: bool = False,
     ) -> Served:
         """
         A connection to one of the addresses, or through the proxy to the host.
+
+        Args:
+            is_relayed: to the HTTP proxy alone, and without TLS.
 
         Raises:
             VisitFailure: none could be made.
         """
         if not secure:
-            return await self._attempt(host, port, addresses, None)
+            return await self._attempt(host, port, addresses, None, is_relayed)
         try:
             return await self._attempt(host, port, addresses, self._strict)
         except ssl.SSLError as exc:
@@ -156,11 +173,14 @@ class Transport:
         port: int,
         addresses: tuple[str, ...],
         tls: ssl.SSLContext | None,
+        is_relayed: bool = False,
     ) -> Served:
         step = "no connection"
         try:
             async with asyncio.timeout(self._timeout_s):
-                opened = await self._dialer.dial(host, port, addresses)
+                opened = await self._dialer.dial(
+                    host, port, addresses, is_relayed=is_relayed
+                )
                 step = "TLS does not end"
                 return await self._adopt(opened, host, tls)
         except TimeoutError as exc:
@@ -191,7 +211,7 @@ class Transport:
             opened.close()
             raise
         peer = transport.get_extra_info("peername")
-        address = "" if self.has_proxy or not peer else str(ip_address(peer[0]))
+        address = "" if self.proxy is not None or not peer else str(ip_address(peer[0]))
         der = None
         if tls is not None:
             der = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)

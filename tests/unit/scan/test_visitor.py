@@ -779,6 +779,121 @@ def test_a_proxy_that_refuses_us_says_nothing_of_the_site(
     assert "cannot be used" in report.reason
 
 
+# Proxies that make tunnels to port 443 alone, as they come out of the box
+
+
+def visit_relayed(
+    sites: Sites,
+    directory: Path,
+    *,
+    host: str = OUTSIDE,
+    login: Sequence[str] = (),
+    settings: Sequence[str] = (),
+    **options: Any,
+) -> SiteReport:
+    options.setdefault("wants_icons", False)
+    stock = tinyproxy(directory, *login, connect_ports=[443], settings=settings)
+    with stock as running, DnsServer(TABLE) as canary:
+        proxy = Proxy("http", running.host, running.port, *login)
+        report = visit_through(proxy, canary, sites, host, **options)
+        assert canary.questions == []
+    return report
+
+
+def test_a_proxy_without_tunnels_relays_plain_http(
+    sites: Sites, tmp_path: Path
+) -> None:
+    scripts = {
+        "/": redirect("/a?b=%C3%A9"),
+        "/a?b=%C3%A9": page(b"<title>relayed</title>", headers=["Set-Cookie: a=b"]),
+        "/favicon.ico": page(b"icon", content_type="image/png"),
+    }
+    site = sites.plain(OUTSIDE, by_target(scripts))
+    report = visit_relayed(sites, tmp_path, login=("me", "secret"), wants_icons=True)
+    assert (report.presence, report.address) == (Presence.UP, "")
+    assert report.url == f"http://{OUTSIDE}:{sites.http_port}/"
+    assert report.page is not None
+    assert (report.page.status, report.page.title) == (200, "relayed")
+    assert report.page.favicon_mmh3 == icon_hash(b"icon")
+    # One connection each: tinyproxy would pass on the password in a second request.
+    assert [visit.target for visit in site.visits] == list(scripts)
+    assert site.connections == len(scripts)
+    for visit in site.visits:
+        assert not visit.header("Proxy-Authorization")
+        assert not visit.header("Cookie")
+    log = (tmp_path / "tinyproxy.log").read_text()
+    assert log.count(f"CONNECT {OUTSIDE}:{sites.http_port}") == 1
+
+
+@pytest.mark.parametrize("host", ["x.invalid", "127.0.8.77"])
+def test_what_a_relaying_proxy_says_of_a_dead_site_is_no_answer(
+    sites: Sites, tmp_path: Path, host: str
+) -> None:
+    report = visit_relayed(sites, tmp_path, host=host)
+    assert (report.presence, report.page) == (Presence.UNKNOWN, None)
+    assert "http: proxy http://127.0.0.1:" in report.reason
+    assert "says 500 Unable to connect" in report.reason
+
+
+@pytest.mark.parametrize(
+    ("status", "presence"),
+    [
+        ("404 Not Found", Presence.UP),
+        ("501 Not Implemented", Presence.UP),
+        ("403 Forbidden", Presence.UNKNOWN),  # as the proxy says to CONNECT
+        ("407 Who are you", Presence.UNKNOWN),
+        ("502 Bad Gateway", Presence.UNKNOWN),
+        ("503 Service Unavailable", Presence.UNKNOWN),
+        ("504 Gateway Timeout", Presence.UNKNOWN),
+    ],
+)
+def test_a_relayed_answer_counts_unless_it_may_be_of_the_proxy(
+    sites: Sites, tmp_path: Path, status: str, presence: Presence
+) -> None:
+    sites.plain(OUTSIDE, page(status=status))
+    report = visit_relayed(sites, tmp_path)
+    assert report.presence is presence
+    if presence is Presence.UNKNOWN:
+        assert f"says {status}" in report.reason
+    assert ("[CONNECT] Proxy" in report.reason) == status.startswith("407")
+
+
+def test_a_relayed_answer_that_is_not_http_says_nothing_of_the_site(
+    sites: Sites, tmp_path: Path
+) -> None:
+    sites.plain(OUTSIDE, raw(b"no HTTP at all\r\n\r\n"))
+    report = visit_relayed(sites, tmp_path)
+    assert (report.presence, report.page) == (Presence.UNKNOWN, None)
+
+
+def test_a_site_that_the_proxy_forbids_is_unknown(sites: Sites, tmp_path: Path) -> None:
+    site = sites.plain(OUTSIDE, page())
+    (tmp_path / "forbidden").write_text("127.0.8.1\n")
+    settings = [f'Filter "{tmp_path / "forbidden"}"']
+    report = visit_relayed(sites, tmp_path, settings=settings)
+    assert (report.presence, site.connections) == (Presence.UNKNOWN, 0)
+    assert "says 403 Filtered" in report.reason
+
+
+def test_tls_is_never_relayed(
+    sites: Sites, authority: Authority, tmp_path: Path
+) -> None:
+    site = sites.tls(OUTSIDE, page(), authority.wrong_name())
+    report = visit_relayed(sites, tmp_path)
+    assert (report.presence, site.connections) == (Presence.UNKNOWN, 0)
+    assert "https: proxy" in report.reason
+    assert "says 403" in report.reason
+
+
+def test_redirects_of_relayed_answers_are_judged(sites: Sites, tmp_path: Path) -> None:
+    canary_site = sites.plain(INSIDE, page())
+    sites.plain(OUTSIDE, redirect(f"http://0x7f.0.9.1:{sites.http_port}/"))
+    report = visit_relayed(sites, tmp_path)
+    assert report.presence is Presence.UP
+    assert not report.hops[0].is_followed
+    assert canary_site.connections == 0
+
+
 @pytest.mark.parametrize(
     "host", [INSIDE, "localhost", "127.2305", "intranet", "metadata.google.internal"]
 )

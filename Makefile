@@ -54,8 +54,8 @@ run:
 	@exec "$(PYTHON)" certstreammonitor.py -c "$$CONF"
 
 test: dev-environment
-	@echo '== Tests'
-	@"$(PYTHON)" -m pytest $(ARGS)
+	@echo '== Tests, three at a time: most of them wait for somebody'
+	@"$(PYTHON)" -m pytest -m 'not soak' -n 3 $(ARGS)
 
 check: dev-environment
 	@echo '== Format (ruff format)'

@@ -20,7 +20,7 @@ export PYTHON3 CONF
 	dev-environment
 
 help:
-	@echo 'make demo             a recorded feed through the real daemon: findings in a minute'
+	@echo 'make demo             a recorded feed through daemon and scanner: alerts in a minute'
 	@echo 'make demo-feed        the same over a real websocket on loopback'
 	@echo 'make run CONF=FILE    the daemon with your settings, until Ctrl-C'
 	@echo 'make test             all tests'
@@ -54,8 +54,8 @@ run:
 	@exec "$(PYTHON)" certstreammonitor.py -c "$$CONF"
 
 test: dev-environment
-	@echo '== Tests'
-	@"$(PYTHON)" -m pytest $(ARGS)
+	@echo '== Tests, three at a time: most of them wait for somebody'
+	@"$(PYTHON)" -m pytest -m 'not soak' -n 3 $(ARGS)
 
 check: dev-environment
 	@echo '== Format (ruff format)'

@@ -4,13 +4,13 @@ import math
 import multiprocessing
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from bench import inmemory, storing
+from bench import inmemory, scanning, storing
 from bench.feed import Load, LoadServer, measured_daemon, measured_peer
 from bench.load import DEFAULT_KEYWORDS
 from bench.measured import Measured
@@ -31,19 +31,25 @@ class Size:
         share: of the messages, frames and rows of a full run, above 0 and up to 1.
         hosts: in the table into which findings are stored.
         blast_s: length of the blast over which memory is watched.
+        scan_timeout_s: how long a scanner, or `requests`, waits for a dead host.
     """
 
     share: float
     hosts: int
     blast_s: float
+    scan_timeout_s: float
 
     def of(self, full: int) -> int:
         """So many of what a full run has `full` of."""
         return math.ceil(full * self.share)
 
+    def words(self) -> dict[str, float]:
+        """What titles of rows name."""
+        return asdict(self) | {"due_hosts": self.of(_SITES_DUE)}
 
-FULL = Size(1.0, 1_000_000, 30.0)
-QUICK = Size(0.2, 200_000, 8.0)
+
+FULL = Size(1.0, 1_000_000, 30.0, 5.0)
+QUICK = Size(0.2, 200_000, 8.0, 1.0)
 
 # What the daemon, and what the peer, gets in one round of a full run.
 _MESSAGES = {"lite": 200_000, "full": 150_000, "domains": 500_000}
@@ -53,6 +59,13 @@ _IN_MEMORY_S = 2
 _ROWS_ORIGINAL = 4_000
 _ROWS = 30_000
 _FINDINGS = 15_000
+_SITES = 2_000
+_SITES_ALONE = 500  # all of them up
+_SITES_POOL = 512
+_SITES_DEAD_ALONE = 12  # half of them dead, each for the whole time-out
+_SITES_DUE = 100_000
+_SITES_OF_DUE = 5_000
+_POOL_THREADS = 64
 
 
 class Cases:
@@ -71,6 +84,7 @@ class Cases:
         self._folder = folder
         self._stack = stack
         self._servers: dict[Load, LoadServer] = {}
+        self._site_server: scanning.SiteServer | None = None
         self._tables: dict[str, Path] = {}
         self._runs = 0
         lite = self._load("lite")
@@ -94,6 +108,20 @@ class Cases:
             "paced-full": lambda: self._daemon(self._paced("full")),
             "blast": lambda: self._daemon(
                 Load("full", seconds=size.blast_s, hits=_BLAST_HITS)
+            ),
+            "scan-up": lambda: self._scan(scanning.ALL_UP, size.of(_SITES)),
+            "scan-half": lambda: self._scan(scanning.HALF_DEAD, size.of(_SITES)),
+            "scan-due": lambda: self._scan(
+                scanning.ALL_UP, size.of(_SITES_DUE), size.of(_SITES_OF_DUE)
+            ),
+            "requests-up": lambda: self._requests(
+                scanning.ALL_UP, size.of(_SITES_ALONE)
+            ),
+            "requests-half": lambda: self._requests(
+                scanning.HALF_DEAD, _SITES_DEAD_ALONE
+            ),
+            "pool-half": lambda: self._requests(
+                scanning.HALF_DEAD, size.of(_SITES_POOL), _POOL_THREADS
             ),
         }
 
@@ -141,6 +169,35 @@ class Cases:
                 )
             path.write_text("\n".join(sorted(words)), encoding="utf-8")
         return path
+
+    # The scanner
+
+    def _sites(self) -> scanning.SiteServer:
+        if self._site_server is None:
+            server = scanning.SiteServer(self._folder / "sites", self._cores.load)
+            self._site_server = self._stack.enter_context(server)
+        return self._site_server
+
+    def _scan(self, kinds: Sequence[str], count: int, limit: int = 0) -> Measured:
+        folder = self._folder / f"scan-{self._runs}"
+        folder.mkdir()
+        return scanning.measured_scan(
+            self._sites(),
+            folder,
+            self._cores,
+            scanning.names(kinds, count),
+            timeout_s=self._size.scan_timeout_s,
+            limit=limit,
+        )
+
+    def _requests(self, kinds: Sequence[str], count: int, threads: int = 1) -> Measured:
+        return scanning.measured_requests(
+            self._sites(),
+            self._cores,
+            scanning.names(kinds, count),
+            timeout_s=self._size.scan_timeout_s,
+            threads=threads,
+        )
 
     # In a process of its own
 

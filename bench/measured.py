@@ -10,11 +10,12 @@ class Measured:
     What one case did in one round.
 
     Args:
-        done: messages, frames or findings.
+        done: messages, frames, findings or hosts visited.
         seconds: of the clock; cpu_s: of the processor.
         rss_mb: the most memory in use.
         growth: memory in the last third of the time, in shares of the first third.
         p50_s, p99_s: from frame sent to row stored, where that was measured.
+        first_s: from the start of a scanner to its first connection, likewise.
         flaws: why it must not be compared, in words; empty when all is well.
     """
 
@@ -25,6 +26,7 @@ class Measured:
     growth: float = math.nan
     p50_s: float = math.nan
     p99_s: float = math.nan
+    first_s: float = math.nan
     flaws: tuple[str, ...] = ()
 
     @property

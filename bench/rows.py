@@ -35,7 +35,7 @@ class Row:
 
     Args:
         name: for `--only`.
-        title: what is done; it may name `hosts` and `blast_s` of `Size`.
+        title: what is done; it may name `Size.words`.
         case: what is measured; base: the case it is compared with, None for nothing.
         figure: what is compared.
         show: how absolute figures are written.
@@ -100,7 +100,7 @@ def result(row: Row, rounds: Mapping[str, Rounds], size: Size) -> Result:
     flaws = {f"{c}: {flaw}" for c in cases for m in rounds[c] for flaw in m.flaws}
     return Result(
         name=row.name,
-        title=row.title.format(hosts=size.hosts, blast_s=size.blast_s),
+        title=row.title.format_map(size.words()),
         against=row.against,
         value=value,
         values=values,
@@ -136,6 +136,10 @@ def _p99_s(measured: Measured) -> float:
     return measured.p99_s
 
 
+def _first_s(measured: Measured) -> float:
+    return measured.first_s
+
+
 def _rss_mb(measured: Measured) -> float:
     return measured.rss_mb
 
@@ -154,6 +158,10 @@ def _cpu(rounds: Rounds) -> str:
 
 def _delays(rounds: Rounds) -> str:
     return f"half within {written(median(m.p50_s for m in rounds), 's')}"
+
+
+def _alone(rounds: Rounds) -> str:
+    return f"{written(median(map(_rate, rounds)), '')}/s"
 
 
 def _memory(rounds: Rounds) -> str:
@@ -305,6 +313,76 @@ ROWS = (
         name="growth",
         title="memory in the last third of that blast, over the first",
         case="blast",
+        base=None,
+        figure=_growth,
+        show=_memory,
+        aim=Aim(1.1, at_least=False),
+    ),
+    Row(
+        name="scan-half",
+        title="hosts visited, half of them dead, {scan_timeout_s:.0f} s to connect",
+        against="`requests`, one after the other, of a sample",
+        case="scan-half",
+        base="requests-half",
+        figure=_rate,
+        show=_alone,
+        aim=Aim(400, at_least=True),
+    ),
+    Row(
+        name="scan-half-rate",
+        title="the same, a second",
+        case="scan-half",
+        base=None,
+        figure=_rate,
+        show=_memory,
+        aim=Aim(280, at_least=True),
+        unit="hosts/s",
+    ),
+    Row(
+        name="scan-pool",
+        title="the same",
+        against="`requests` in 64 threads, of a sample",
+        case="scan-half",
+        base="pool-half",
+        figure=_rate,
+        show=_alone,
+        aim=None,
+    ),
+    Row(
+        name="scan-memory",
+        title="memory of that scanner, its dead hosts all in flight",
+        case="scan-half",
+        base=None,
+        figure=_rss_mb,
+        show=_rate_and_cpu,
+        aim=Aim(250, at_least=False),
+        unit="MB",
+        worst=True,
+    ),
+    Row(
+        name="scan-up",
+        title="hosts visited, all of them up, TLS, pages of 4 kB with a title",
+        against="`requests`, one after the other",
+        case="scan-up",
+        base="requests-up",
+        figure=_rate,
+        show=_rate_and_cpu,
+        aim=Aim(2, at_least=True),
+    ),
+    Row(
+        name="scan-first",
+        title="from start to the first connection, {due_hosts:,} hosts due",
+        case="scan-due",
+        base=None,
+        figure=_first_s,
+        show=_rate_and_cpu,
+        aim=Aim(2, at_least=False),
+        unit="s",
+    ),
+    Row(
+        name="scan-growth",
+        title="memory in the last third of that run, over the first",
+        case="scan-due",
         base=None,
         figure=_growth,
         show=_memory,

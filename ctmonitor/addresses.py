@@ -1,7 +1,7 @@
 """Addresses in settings: what is accepted, and what of one may be shown."""
 
 import re
-from ipaddress import IPv6Address
+from ipaddress import IPv6Address, ip_address, ip_interface
 from urllib.parse import SplitResult, urlsplit
 
 from ctmonitor.model.text import shortened
@@ -9,13 +9,29 @@ from ctmonitor.model.text import shortened
 MASK = "********"
 
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.+)", re.DOTALL)
-_SCHEMES = re.compile(r"(?:^|[\s,])([A-Za-z][A-Za-z0-9+.-]*)://")
 _BETWEEN = re.compile(r"[\s,]+")
+# An address of Apprise may hold commas; a further one begins with its scheme.
+_BETWEEN_SERVICES = re.compile(r"[\s,]+(?=[A-Za-z][A-Za-z0-9+.-]*://)")
+_DNS_PORT = 53
+_RESOLVER = re.compile(r"(?:\[([^\]]+)\]|([^:\[\]]+))(?::([0-9]{1,5}))?")
 
 
-class BadAddress(ValueError):
+class BadPart(ValueError):
     """
-    An address cannot be used; str() is the next step.
+    A part of a value cannot be used; str() is the next step, which does not show it.
+
+    Args:
+        shown: what of the part may be shown, where the value may be.
+    """
+
+    def __init__(self, shown: str, hint: str) -> None:
+        super().__init__(hint)
+        self.shown = shortened(shown)
+
+
+class BadAddress(BadPart):
+    """
+    An address, which may hold a password, cannot be used.
 
     Args:
         address: what cannot be used.
@@ -23,8 +39,7 @@ class BadAddress(ValueError):
     """
 
     def __init__(self, address: str, value: str, hint: str) -> None:
-        super().__init__(hint)
-        self.shown = shortened(masked_url(address))
+        super().__init__(masked_url(address), hint)
         if "@" in value:
             # A comma or a space may have cut a password in two.
             scheme = _ADDRESS.fullmatch(address)
@@ -55,12 +70,18 @@ def masked_url(url: str, *, path: bool = True) -> str:
     return shown + (f"?{MASK}" if question else "") + (f"#{MASK}" if sharp else "")
 
 
-def masked_services(value: str) -> str:
-    """Addresses of Apprise: all but the scheme may be a secret."""
-    return " ".join(f"{scheme}://{MASK}" for scheme in _SCHEMES.findall(value))
+def masked_service(address: str) -> str:
+    """An address of Apprise: all but the scheme may be a secret."""
+    return f"{address.partition('://')[0]}://{MASK}"
 
 
-# Each of these gives back the value in force, or raises BadAddress.
+def parts(text: str) -> tuple[str, ...]:
+    """What stands between white space and commas."""
+    return tuple(part for part in _BETWEEN.split(text) if part)
+
+
+# Each of these gives back the value in force, or raises BadPart. Lists are empty when
+# there is nothing but commas.
 
 
 def host(text: str) -> str:
@@ -78,20 +99,20 @@ def host(text: str) -> str:
 
 
 def feeds(text: str) -> tuple[str, ...]:
-    """Addresses of websockets; empty when there is nothing but commas."""
-    addresses = tuple(part for part in _BETWEEN.split(text) if part)
+    """Addresses of websockets."""
+    addresses = parts(text)
     for address in addresses:
-        parts = _split(address, text)
-        scheme = parts.scheme
+        split = _split(address, text)
+        scheme = split.scheme
         if scheme in ("http", "https"):
             needed = "wss" if scheme == "https" else "ws"
             hint = f"The feed is a websocket: write {needed}:// for {scheme}://."
             raise BadAddress(address, text, hint)
         if scheme not in ("ws", "wss"):
             raise BadAddress(address, text, "Begin it with ws:// or wss://.")
-        if not parts.hostname:
+        if not split.hostname:
             raise BadAddress(address, text, "Add the host.")
-        if parts.fragment:
+        if split.fragment:
             raise BadAddress(address, text, "Remove the # and what follows it.")
     return addresses
 
@@ -101,13 +122,13 @@ def proxy(text: str) -> str:
     if "://" not in text:
         # The old scanner's library took `host:port` as an HTTP proxy.
         text = f"http://{text}"
-    parts = _split(text, text)
-    if parts.scheme not in ("http", "socks5", "socks5h"):
+    split = _split(text, text)
+    if split.scheme not in ("http", "socks5", "socks5h"):
         hint = "Begin it with http://, socks5:// or socks5h://."
         raise BadAddress(text, text, hint)
-    if not parts.hostname or parts.port is None:
+    if not split.hostname or split.port is None:
         raise BadAddress(text, text, "Give host and port.")
-    if parts.path not in ("", "/") or parts.query or parts.fragment:
+    if split.path not in ("", "/") or split.query or split.fragment:
         raise BadAddress(text, text, "Remove what follows the port.")
     return text
 
@@ -121,22 +142,82 @@ def database(text: str) -> str:
             hint = "Write sqlite:/// and the path; with four slashes it is absolute."
             raise BadAddress(text, text, hint)
         return text
-    parts = _split(text, text)
-    if parts.scheme == "postgres":
+    split = _split(text, text)
+    if split.scheme == "postgres":
         raise BadAddress(text, text, "Write postgresql:// for postgres://.")
-    if parts.scheme != "postgresql":
+    if split.scheme != "postgresql":
         raise BadAddress(text, text, "Begin it with postgresql:// or sqlite:///.")
-    if parts.path in ("", "/"):
+    if split.path in ("", "/"):
         raise BadAddress(text, text, "Name the database behind the host.")
     return text
 
 
-def services(text: str) -> str:
-    """Addresses of Apprise, which judges them itself."""
-    if not _ADDRESS.fullmatch(text):
+def services(text: str) -> tuple[str, ...]:
+    """Addresses of Apprise, which judges what follows their schemes itself."""
+    bare = text.strip(", \t\n")
+    addresses = tuple(_BETWEEN_SERVICES.split(bare)) if bare else ()
+    if any(not _ADDRESS.fullmatch(address) for address in addresses):
         hint = "Begin it with the scheme of a service, such as mailto://."
         raise BadAddress(text, text, hint)
+    return addresses
+
+
+def service(text: str) -> str:
+    """The address of one service of Apprise; empty when there is nothing but commas."""
+    addresses = services(text)
+    if len(addresses) > 1:
+        raise BadAddress(text, text, "Give one address.")
+    return "".join(addresses)
+
+
+def web(text: str) -> str:
+    """An address that is fetched over HTTP."""
+    split = _split(text, text)
+    if split.scheme not in ("http", "https"):
+        raise BadAddress(text, text, "Begin it with https:// or http://.")
+    if not split.hostname:
+        raise BadAddress(text, text, "Add the host.")
+    if split.fragment:
+        raise BadAddress(text, text, "Remove the # and what follows it.")
     return text
+
+
+def resolvers(text: str) -> tuple[tuple[str, int], ...]:
+    """Addresses and ports of name servers."""
+    found = []
+    for part in parts(text):
+        # An IPv6 address without brackets has no port.
+        is_bare = part.count(":") > 1 and not part.startswith("[")
+        split = None if is_bare else _RESOLVER.fullmatch(part)
+        host = (split[1] or split[2]) if split else part
+        port = int(split[3] or _DNS_PORT) if split else _DNS_PORT
+        try:
+            address = ip_address(host)
+        except ValueError:
+            raise BadPart(part, "Give the address of the server.") from None
+        if not 1 <= port <= 65_535:
+            raise BadPart(part, "The port is a number from 1 to 65535.")
+        found.append((str(address), port))
+    return tuple(found)
+
+
+def networks(text: str) -> tuple[str, ...]:
+    """Networks as address and length of the prefix."""
+    found = []
+    for part in parts(text):
+        try:
+            # Also takes a netmask for the length, and an address alone. The zone of
+            # an IPv6 address (`%eth0`) says nothing of whom it belongs to.
+            interface = ip_interface(part.replace("%", " "))
+        except ValueError:
+            raise BadPart(
+                part, "Give an address and the length of its prefix."
+            ) from None
+        network = interface.network
+        if interface.ip != network.network_address:
+            raise BadPart(part, f"It is an address in a network: write {network}.")
+        found.append(str(network))
+    return tuple(found)
 
 
 def _split(address: str, value: str) -> SplitResult:
@@ -146,17 +227,17 @@ def _split(address: str, value: str) -> SplitResult:
     if not _ADDRESS.fullmatch(address):
         raise BadAddress(address, value, "Begin it with its scheme and ://.")
     try:
-        parts = urlsplit(address)
+        split = urlsplit(address)
     except ValueError:
         raise BadAddress(address, value, "Correct the host.") from None
     try:
-        port = parts.port
+        port = split.port
     except ValueError:
         port = 0
-    if port == 0 or parts.netloc.endswith(":") or parts.netloc.count("@") > 1:
+    if port == 0 or split.netloc.endswith(":") or split.netloc.count("@") > 1:
         hint = (
             "The port is a number from 1 to 65535; in a password / is written %2F, "
             "# is %23, ? is %3F and @ is %40."
         )
         raise BadAddress(address, value, hint)
-    return parts
+    return split

@@ -2,17 +2,25 @@
 
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 from ctmonitor.ini import DEFAULTS, Entry, IniFile
 from ctmonitor.model.text import shortened
 from ctmonitor.problems import Problems
 from ctmonitor.references import keys_in
-from ctmonitor.settings import BY_KEY, SECTIONS, SETTINGS, Kind, Required, Setting
+from ctmonitor.settings import (
+    BY_KEY,
+    SECTIONS,
+    SETTINGS,
+    Kind,
+    Required,
+    Setting,
+    either,
+)
 from ctmonitor.values import COMMENT_BEHIND, Reading
 
-Readings = Mapping[str, Reading]  # by key, as the table spells it
+Readings = Mapping[str, Reading]  # by attribute
 
 
 def check_required(
@@ -20,16 +28,17 @@ def check_required(
 ) -> None:
     """Notes settings that must have a value and have none."""
     needed = {Required.ALWAYS}
-    source = readings["Source"]
+    source = readings["source"]
     if needs_source and not source.is_refused:
         is_replay = source.value == "replay"
         needed.add(Required.WITH_REPLAY if is_replay else Required.WITH_CERTSTREAM)
-    for key, reading in readings.items():
+    for reading in readings.values():
         setting = reading.setting
         if setting.required not in needed or reading.text or reading.is_refused:
             continue
         state = "is missing" if reading.entry is None else "is empty"
         condition = setting.required.removeprefix("required")
+        key = setting.key
         example = f" For example: {key} = {setting.example}" if setting.example else ""
         problems.error(
             reading.line,
@@ -40,45 +49,89 @@ def check_required(
 
 def check_combinations(readings: Readings, problems: Problems) -> None:
     """Notes settings that do not go together."""
-    given = {key for key, reading in readings.items() if reading.text}
-    tried = given | {key for key, reading in readings.items() if reading.is_refused}
-    if "Proxy_Host" in tried and "Proxy_Port" not in tried:
+    _check_feed(readings, problems)
+    _check_scan(readings, problems)
+    _check_unused(readings, problems)
+
+
+def _check_feed(readings: Readings, problems: Problems) -> None:
+    given = {name for name, reading in readings.items() if reading.text}
+    tried = given | {name for name, reading in readings.items() if reading.is_refused}
+    if "proxy_host" in tried and "proxy_port" not in tried:
         problems.error(
-            readings["Proxy_Host"].line,
+            readings["proxy_host"].line,
             "[SERVER] Proxy_Host is given without Proxy_Port. Add the port of the "
             "proxy, often 3128 or 8080 for http and 1080 for socks5.",
         )
-    for key in ("Proxy_Port", "Proxy_Username", "Proxy_Password"):
-        if key in given and "Proxy_Host" not in tried:
+    for name in ("proxy_port", "proxy_username", "proxy_password"):
+        if name in given and "proxy_host" not in tried:
+            key = readings[name].setting.key
             problems.warning(
-                readings[key].line,
+                readings[name].line,
                 f"[SERVER] {key} is given without Proxy_Host, so it is not used. Add "
                 f"Proxy_Host, or remove {key}.",
             )
-    if {"URL", "DBFile"} <= given:
+
+
+def _check_scan(readings: Readings, problems: Problems) -> None:
+    """Of two limits, the one that never counts; and a guard that guards nothing."""
+    for name, other, factor in (
+        ("scan_connect_timeout", "scan_host_timeout", 1),
+        ("scan_first_minutes", "scan_longest_hours", 60),
+    ):
+        shorter, longer = readings[name], readings[other]
+        if shorter.text and shorter.value > longer.value * factor:
+            problems.warning(
+                shorter.line,
+                f"[SCAN] {shorter.setting.key} is longer than {longer.setting.key}, "
+                f"which counts. Shorten {shorter.setting.key}.",
+            )
+    private = readings["scan_allow_private"]
+    if any(network.endswith("/0") for network in private.value):
         problems.warning(
-            readings["DBFile"].line,
+            private.line,
+            "[SCAN] Allow_Private holds every address, so a stranger's certificate "
+            "can lead visits into your network. List the networks that are meant.",
+        )
+
+
+def _check_unused(readings: Readings, problems: Problems) -> None:
+    given = {name for name, reading in readings.items() if reading.text}
+    if {"database_url", "db_file"} <= given:
+        problems.warning(
+            readings["db_file"].line,
             "[DATABASE] DBFile and URL are both given; URL is used. Remove one of "
             "them.",
         )
-    source = readings["Source"]
+    source = readings["source"]
     is_certstream = source.value == "certstream" and not source.is_refused
-    if "Replay_File" in given and is_certstream:
+    if "replay_file" in given and is_certstream:
         problems.warning(
-            readings["Replay_File"].line,
+            readings["replay_file"].line,
             "[SOURCES] Replay_File is not used, as Source is certstream. Set Source = "
             "replay to read it.",
+        )
+    destination = readings["notification_destination"]
+    if "fallback_destination" in given and not (
+        destination.text or destination.is_refused
+    ):
+        problems.warning(
+            readings["fallback_destination"].line,
+            "[REPORTING] Fallback_Destination is given without "
+            "Notification_Destination, so it is not used. Add "
+            "Notification_Destination, or remove Fallback_Destination.",
         )
 
 
 def check_looks(readings: Readings, problems: Problems) -> None:
     """Notes what ConfigParser takes as part of a value and people often do not."""
-    for key, reading in readings.items():
-        text, entry = reading.text, reading.entry
+    for reading in readings.values():
+        setting, text, entry = reading.setting, reading.text, reading.entry
         if not text or entry is None:
             continue
-        where = f"[{reading.setting.section}] {key}"
-        if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        where = f"[{setting.section}] {setting.key}"
+        is_quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
+        if is_quoted and setting.kind is not Kind.COMMAND:
             problems.warning(
                 entry.line,
                 f"{where}: the quotes are part of the value. Remove them, unless that "
@@ -90,7 +143,7 @@ def check_looks(readings: Readings, problems: Problems) -> None:
                 f"{where}: what follows # or ; is part of the value. A comment needs a "
                 "line of its own.",
             )
-        if reading.setting.kind is Kind.REGEX and _matches_empty(reading.value):
+        if setting.kind is Kind.REGEX and _matches_empty(reading.value):
             problems.warning(
                 entry.line,
                 f"{where} also matches the empty text, which is not counted. Is there "
@@ -108,11 +161,11 @@ def check_unknown(file: IniFile, problems: Problems) -> None:
     """Notes sections and keys that nothing reads, with the nearest known one."""
     for entry in file.entries:
         for line, key in entry.indented_keys():
-            if setting := BY_KEY.get(key.lower()):
+            if found := BY_KEY.get(key.lower()):
                 problems.warning(
                     line,
                     f"is indented deeper than {shortened(entry.key)} above it, so it "
-                    f"is part of that value and does not set {setting.key}. Remove "
+                    f"is part of that value and does not set {found[0].key}. Remove "
                     "the indentation.",
                 )
     for name, section in file.sections.items():
@@ -128,8 +181,8 @@ def check_unknown(file: IniFile, problems: Problems) -> None:
         )
         if not near:
             for key, entry in section.entries.items():
-                if setting := BY_KEY.get(key):
-                    _warn_of_place(name, entry, setting, problems)
+                if found := BY_KEY.get(key):
+                    _warn_of_place(name, entry, found, problems)
 
 
 def _check_keys(name: str, file: IniFile, problems: Problems) -> None:
@@ -140,21 +193,21 @@ def _check_keys(name: str, file: IniFile, problems: Problems) -> None:
         for entry in section.entries.values()
         for key in keys_in(entry.raw)
     }
-    own = {s.key.lower(): s for s in SETTINGS if s.section == name}
+    own = {s.key.lower() for s in SETTINGS if s.section == name}
     for key, entry in file.sections[name].entries.items():
         if key in own or key in referenced:
             continue
-        if setting := BY_KEY.get(key):
+        if found := BY_KEY.get(key):
             if name != DEFAULTS:
-                _warn_of_place(name, entry, setting, problems)
+                _warn_of_place(name, entry, found, problems)
             continue
         near = get_close_matches(key, own, 1, 0.7)
         near = near or get_close_matches(key, BY_KEY, 1, 0.7)
         advice = "docs/settings.md lists all keys."
         if near:
-            setting = BY_KEY[near[0]]
-            where = "" if setting.section == name else f" in [{setting.section}]"
-            advice = f"Did you mean {setting.key}{where}?"
+            meant = BY_KEY[near[0]]
+            where = "" if near[0] in own else f" in {_sections(meant)}"
+            advice = f"Did you mean {meant[0].key}{where}?"
         problems.warning(
             entry.line,
             f"[{name}] {shortened(entry.key)} is no key of ours and is not used. "
@@ -163,10 +216,14 @@ def _check_keys(name: str, file: IniFile, problems: Problems) -> None:
 
 
 def _warn_of_place(
-    name: str, entry: Entry, setting: Setting, problems: Problems
+    name: str, entry: Entry, found: Sequence[Setting], problems: Problems
 ) -> None:
     problems.warning(
         entry.line,
-        f"[{shortened(name)}] {shortened(entry.key)} is not used here: {setting.key} "
-        f"belongs in [{setting.section}].",
+        f"[{shortened(name)}] {shortened(entry.key)} is not used here: "
+        f"{found[0].key} belongs in {_sections(found)}.",
     )
+
+
+def _sections(found: Sequence[Setting]) -> str:
+    return either([f"[{setting.section}]" for setting in found])

@@ -1,12 +1,13 @@
 """The settings in force: an INI file, checked against `ctmonitor.settings`."""
 
 import logging
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ctmonitor import advice, ini
-from ctmonitor.addresses import MASK, masked_services, masked_url
+from ctmonitor.addresses import MASK, masked_service, masked_url
 from ctmonitor.errors import ConfigError
 from ctmonitor.model.text import printable
 from ctmonitor.problems import Problems
@@ -21,9 +22,10 @@ class Config:
     """
     Settings in force, one field for each row of the table, in its order.
 
-    Texts, paths and addresses that are absent are empty; `proxy_port` is None. Paths
-    stand as in the file, relative to the working directory. Fields that may hold a
-    secret are left out of repr(); for a person, use `describe`.
+    Texts, paths, addresses and lists that are absent are empty; `proxy_port` is None.
+    Numbers have the unit of their row. Paths stand as in the file, relative to the
+    working directory. Fields that may hold a secret are left out of repr(); for a
+    person, use `describe`.
 
     Args:
         path: the file.
@@ -44,6 +46,7 @@ class Config:
     max_message_mb: int
     retry_first_seconds: float
     max_retry_seconds: float
+    contact: str
     act_servers: tuple[str, ...] = field(repr=False)
     proxy_host: str
     proxy_port: int | None
@@ -59,11 +62,40 @@ class Config:
     log_type: str
     alerts_dir: str
     alert_monitor_timelapse: int
-    notification_destination: str = field(repr=False)
+    notification_destination: tuple[str, ...] = field(repr=False)
+    fallback_destination: str = field(repr=False)
+    notify_on: str
+    alert_on: frozenset[str]
+    digest_per_minute: int
+    alert_tries: int
+    hook: tuple[str, ...] = field(repr=False)
+    hook_timeout: float
+    heartbeat_url: str = field(repr=False)
     connect_proxy: str = field(repr=False)
     http_ua: str
     ua_file: str
+    scan_resolvers: tuple[tuple[str, int], ...]
+    scan_allow_private: tuple[str, ...]
+    scan_concurrency: int
+    scan_host_timeout: float
+    scan_connect_timeout: float
+    scan_run_timeout: float
+    scan_ca_file: str
+    scan_body_bytes: int
+    scan_https_ports: tuple[int, ...]
+    scan_http_ports: tuple[int, ...]
+    scan_favicon: bool
+    scan_revisit_hours: float
+    scan_first_minutes: float
+    scan_longest_hours: float
+    enrich_asn: bool
+    enrich_mmdb_file: str
+    enrich_rdap_ip_url: str = field(repr=False)
+    enrich_domain: bool
+    enrich_rdap_bootstrap: str = field(repr=False)
     safe_browsing_api_key: str = field(repr=False)
+    safe_browsing_api_url: str = field(repr=False)
+    safe_browsing_daily_budget: int
     warnings: tuple[str, ...] = ()
     from_environment: frozenset[str] = frozenset()
     from_secret: frozenset[str] = frozenset()
@@ -86,7 +118,7 @@ def load(
     path = Path(path)
     problems = Problems(path)
     file = ini.read(path, problems)
-    readings = {s.key: _reading(s, file, environ, problems) for s in SETTINGS}
+    readings = {s.attribute: _reading(s, file, environ, problems) for s in SETTINGS}
     advice.check_looks(readings, problems)
     advice.check_required(readings, problems, needs_source=needs_source)
     advice.check_combinations(readings, problems)
@@ -141,20 +173,37 @@ def describe(config: Config) -> list[str]:
 
 def _shown(setting: Setting, config: Config) -> str:
     value = getattr(config, setting.attribute)
-    if value is None or value == "" or value == ():
+    if value is None or value in ("", (), frozenset()):
         return ""
-    if setting.kind is Kind.APPRISE:
-        return masked_services(value)
+    parts = value if isinstance(value, tuple) else (value,)
+    if setting.kind in (Kind.SERVICE, Kind.SERVICES):
+        return " ".join(masked_service(address) for address in parts)
     if setting.secret or setting.attribute in config.from_secret:
         return MASK
+    # A variable in an address or a command is there for its secret, wherever it stands.
+    is_from_environment = setting.attribute in config.from_environment
+    if setting.kind is Kind.COMMAND:
+        return MASK if is_from_environment else shlex.join(parts)
     if setting.holds_secret:
-        # A variable in an address is there for its secret, wherever that stands.
-        path = setting.attribute not in config.from_environment
-        addresses = value if isinstance(value, tuple) else (value,)
-        return " ".join(masked_url(address, path=path) for address in addresses)
+        path = not (is_from_environment or setting.secret_path)
+        return " ".join(_address(address, path=path) for address in parts)
     if setting.kind is Kind.LOG_LEVEL:
         name = logging.getLevelName(value)
         return name if name in LOG_LEVELS else str(value)
+    if setting.kind is Kind.RESOLVERS:
+        return " ".join(
+            f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            for host, port in parts
+        )
+    if setting.kind is Kind.WORDS:
+        return " ".join(word for word in setting.choices if word in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return repr(value).removesuffix(".0")
-    return str(value)
+    return " ".join(map(str, parts))
+
+
+def _address(address: str, *, path: bool) -> str:
+    """An address without its secrets; the name of a file, which has none, as it is."""
+    return masked_url(address, path=path) if "://" in address else address

@@ -7,6 +7,7 @@ All exceptions of the toolkit, one for each thing a caller does differently.
     +-- SourceError           a feed or log cannot be read now; trying again may help
     +-- StoreError            the database cannot be used
         +-- StoreUnavailable  ... at this moment (locked, disk full, server away): retry
+    +-- AlertError            an alert could not be written; it is tried again
 
 A message begins with what is wrong, says where, and ends with the next step.
 """
@@ -62,3 +63,7 @@ class StoreError(CTMonitorError):
 
 class StoreUnavailable(StoreError):
     """The database cannot be used at this moment; nothing of the call was written."""
+
+
+class AlertError(CTMonitorError):
+    """An alert was not written, and no part of it is left."""

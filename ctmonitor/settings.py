@@ -7,6 +7,7 @@ A new setting is a row here and a field of `ctmonitor.config.Config` with the ro
 """
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
@@ -19,7 +20,9 @@ class Kind(Enum):
     REGEX = "a regular expression of Python"
     INTEGER = "a whole number"
     NUMBER = "a number"
+    BOOLEAN = "yes or no (or true, false, on, off, 1, 0), in upper or lower case"
     CHOICE = "one of a few words, in upper or lower case"
+    WORDS = "one or several of a few words, in upper or lower case"
     LOG_LEVEL = "a number from 0 to 50, or DEBUG, INFO, WARNING, ERROR or CRITICAL"
     TABLE_NAME = (
         "1 to 63 letters (a to z), digits and underscores that begin neither with a "
@@ -31,7 +34,34 @@ class Kind(Enum):
     )
     PROXY = "http://host:port, socks5://host:port or socks5h://host:port"
     DATABASE = "postgresql://user:password@host/database or sqlite:///path"
-    APPRISE = "an address of Apprise, such as mailto://user:password@host"
+    SERVICE = "an address of Apprise, such as mailto://user:password@host"
+    SERVICES = (
+        "addresses of Apprise, such as mailto://user:password@host, one or several, "
+        "with white space or commas between"
+    )
+    URL = "an http:// or https:// address"
+    PATH_OR_URL = "a path on one line, or an http:// or https:// address"
+    CONTACT = "an e-mail address, or a web address with its scheme"
+    PORTS = "ports from 1 to 65535, with white space or commas between"
+    NETWORKS = (
+        "networks such as 10.0.0.0/8 or fd00::/8, with white space or commas between"
+    )
+    RESOLVERS = (
+        "addresses of name servers, as address, address:port or [IPv6]:port, with "
+        "white space or commas between"
+    )
+    COMMAND = "a program and its arguments; quotes keep words together"
+
+
+_MAY_HOLD_PASSWORD = (
+    Kind.FEEDS,
+    Kind.PROXY,
+    Kind.DATABASE,
+    Kind.SERVICE,
+    Kind.SERVICES,
+    Kind.URL,
+    Kind.PATH_OR_URL,
+)
 
 
 class Required(StrEnum):
@@ -55,10 +85,11 @@ class Setting:
         help: what it does, on one line, without a full stop.
         unit: of a number, in the plural.
         minimum, maximum: bounds of a number, both allowed; None for no bound.
-        choices: of a CHOICE, in lower case.
+        choices: of a CHOICE or of WORDS, in lower case.
         since: the version that brought it, or the program it comes from.
         secret: the value as a whole is never shown; passwords inside of addresses
             are hidden by their kind.
+        secret_path: of a URL, all behind the host is never shown.
         example: value in the example file where that is not the default.
         note: further lines of comment in the example file.
     """
@@ -70,11 +101,12 @@ class Setting:
     help: str
     default: str = ""
     unit: str = ""
-    minimum: int | None = None
-    maximum: int | None = None
+    minimum: float | None = None
+    maximum: float | None = None
     choices: tuple[str, ...] = ()
     since: str = "0.1"
     secret: bool = False
+    secret_path: bool = False
     required: Required = Required.NEVER
     example: str = ""
     note: tuple[str, ...] = ()
@@ -82,14 +114,17 @@ class Setting:
     @property
     def holds_secret(self) -> bool:
         """Whether its value is a secret, or an address that may hold one."""
-        return self.secret or self.kind in (Kind.FEEDS, Kind.PROXY, Kind.DATABASE)
+        return self.secret or self.kind in _MAY_HOLD_PASSWORD
 
     @property
     def accepted(self) -> str:
         """What the setting takes, as the end of `accepted is ...`."""
+        if self.kind is Kind.WORDS:
+            choices = ", ".join(self.choices)
+            return f"one or several of {choices}, with white space or commas between"
         if self.choices:
-            return _either(self.choices)
-        words = self.kind.value
+            return either(self.choices)
+        words: str = self.kind.value
         if self.unit:
             words += f" of {self.unit}"
         if self.minimum is not None and self.maximum is not None:
@@ -99,7 +134,8 @@ class Setting:
         return words
 
 
-def _either(words: tuple[str, ...]) -> str:
+def either(words: Sequence[str]) -> str:
+    """`a`, `a or b`, `a, b or c`; of one word or more."""
     return " or ".join((", ".join(words[:-1]), words[-1])) if words[1:] else words[0]
 
 
@@ -123,8 +159,10 @@ SECTIONS = {
     "SERVER": "The certstream feed, and the way to it",
     "DATABASE": "Where findings are kept",
     "LOGGING": "What the program says of itself, and where",
-    "REPORTING": "Alerts, and how long a host is followed",
-    "CONNECT": "How hosts that were found are visited",
+    "REPORTING": "Alerts, whom they reach, and how long a host is followed",
+    "CONNECT": "The way to hosts that were found, and what they see of us",
+    "SCAN": "How hosts that were found are visited, and how often",
+    "ENRICH": "What is looked up of sites that are up",
     "SAFEBROWSING": "Google Safe Browsing",
 }
 
@@ -240,6 +278,13 @@ SETTINGS: tuple[Setting, ...] = (
         unit="seconds",
         minimum=1,
         maximum=3600,
+    ),
+    Setting(
+        section="SOURCES",
+        key="Contact",
+        attribute="contact",
+        kind=Kind.CONTACT,
+        help="How logs and APIs that are asked can reach you; part of our User-Agent",
     ),
     Setting(
         section="SERVER",
@@ -385,17 +430,96 @@ SETTINGS: tuple[Setting, ...] = (
         section="REPORTING",
         key="Notification_Destination",
         attribute="notification_destination",
-        kind=Kind.APPRISE,
+        kind=Kind.SERVICES,
         help="Where notifications are sent; see the list of services of Apprise",
+        note=("For example: mailto://user:${PASSWORD}@mail.example, slack://a/b/c",),
         since=_OLD,
         secret=True,
+    ),
+    Setting(
+        section="REPORTING",
+        key="Fallback_Destination",
+        attribute="fallback_destination",
+        kind=Kind.SERVICE,
+        help="Where a notification is sent when Notification_Destination fails",
+        secret=True,
+    ),
+    Setting(
+        section="REPORTING",
+        key="Notify_On",
+        attribute="notify_on",
+        kind=Kind.CHOICE,
+        help="Notified of: sites that are up, hosts found (by scanhost.py), or both",
+        default="up",
+        choices=("up", "found", "both"),
+        note=(
+            "What the daemon finds waits in the database until scanhost.py tells it,",
+            "in each run or with --flush. Files and the hook are for sites alone.",
+        ),
+    ),
+    Setting(
+        section="REPORTING",
+        key="Alert_On",
+        attribute="alert_on",
+        kind=Kind.WORDS,
+        help="What makes an alert beside the first time that a site is up",
+        choices=("down", "back", "changed"),
+    ),
+    Setting(
+        section="REPORTING",
+        key="Digest_Per_Minute",
+        attribute="digest_per_minute",
+        kind=Kind.INTEGER,
+        help="To one destination; what comes on top is told in one digest",
+        default="20",
+        unit="messages a minute",
+        minimum=1,
+        maximum=1000,
+    ),
+    Setting(
+        section="REPORTING",
+        key="Tries",
+        attribute="alert_tries",
+        kind=Kind.INTEGER,
+        help="Attempts to deliver an alert on one channel before it is given up there",
+        default="8",
+        unit="attempts",
+        minimum=1,
+        maximum=100,
+    ),
+    Setting(
+        section="REPORTING",
+        key="Hook",
+        attribute="hook",
+        kind=Kind.COMMAND,
+        help="Program started for each alert, which it gets as JSON on standard input",
+        note=("For example: /usr/local/bin/open-ticket --queue 'Brand abuse'",),
+    ),
+    Setting(
+        section="REPORTING",
+        key="Hook_Timeout",
+        attribute="hook_timeout",
+        kind=Kind.NUMBER,
+        help="A Hook that runs longer than this is ended and counts as failed",
+        default="30",
+        unit="seconds",
+        minimum=0.1,
+        maximum=3600,
+    ),
+    Setting(
+        section="REPORTING",
+        key="Heartbeat_URL",
+        attribute="heartbeat_url",
+        kind=Kind.URL,
+        help="Address that is fetched when a run succeeds, for a dead man's switch",
+        secret_path=True,
     ),
     Setting(
         section="CONNECT",
         key="Proxy",
         attribute="connect_proxy",
         kind=Kind.PROXY,
-        help="Proxy for visits; user:password@ may stand before the host",
+        help="Proxy for visits, look-ups and notifications; may hold user:password@",
         since=_OLD,
     ),
     Setting(
@@ -403,7 +527,7 @@ SETTINGS: tuple[Setting, ...] = (
         key="http_UA",
         attribute="http_ua",
         kind=Kind.TEXT,
-        help="User-Agent shown to visited hosts",
+        help="User-Agent shown to visited sites when UAfile gives none",
         since=_OLD,
     ),
     Setting(
@@ -411,8 +535,181 @@ SETTINGS: tuple[Setting, ...] = (
         key="UAfile",
         attribute="ua_file",
         kind=Kind.PATH,
-        help="File of User-Agents, one a line, to choose from for visits",
+        help="File of User-Agents, one a line; each visit takes one of them at random",
         since=_OLD,
+    ),
+    Setting(
+        section="SCAN",
+        key="Resolver",
+        attribute="scan_resolvers",
+        kind=Kind.RESOLVERS,
+        help="Name servers that are asked, in this order; empty is the system's",
+        note=("For example: 127.0.0.1:5353 192.0.2.53",),
+    ),
+    Setting(
+        section="SCAN",
+        key="Allow_Private",
+        attribute="scan_allow_private",
+        kind=Kind.NETWORKS,
+        help="Networks that may be visited although they are private or reserved",
+        note=("For example: 192.168.10.0/24 fd00:10::/32",),
+    ),
+    Setting(
+        section="SCAN",
+        key="Concurrency",
+        attribute="scan_concurrency",
+        kind=Kind.INTEGER,
+        help="Hosts that are visited at the same time",
+        default="1000",
+        unit="hosts",
+        minimum=1,
+        maximum=10_000,
+    ),
+    Setting(
+        section="SCAN",
+        key="Host_Timeout",
+        attribute="scan_host_timeout",
+        kind=Kind.NUMBER,
+        help="For the whole visit of a host, with DNS, redirects and icon",
+        default="15",
+        unit="seconds",
+        minimum=0.1,
+        maximum=600,
+    ),
+    Setting(
+        section="SCAN",
+        key="Connect_Timeout",
+        attribute="scan_connect_timeout",
+        kind=Kind.NUMBER,
+        help="For one connection to be made",
+        default="5",
+        unit="seconds",
+        minimum=0.1,
+        maximum=600,
+    ),
+    Setting(
+        section="SCAN",
+        key="Run_Timeout",
+        attribute="scan_run_timeout",
+        kind=Kind.NUMBER,
+        help="A run of scanhost.py that takes longer ends in order; 0 is no limit",
+        default="0",
+        unit="seconds",
+        minimum=0,
+        maximum=604_800,
+    ),
+    Setting(
+        section="SCAN",
+        key="CA_File",
+        attribute="scan_ca_file",
+        kind=Kind.PATH,
+        help="PEM file of the authorities trusted for sites; empty is the system's",
+    ),
+    Setting(
+        section="SCAN",
+        key="Body_Bytes",
+        attribute="scan_body_bytes",
+        kind=Kind.INTEGER,
+        help="What is read of a page, decompressed",
+        default="524288",
+        unit="bytes",
+        minimum=1024,
+        maximum=16_777_216,
+    ),
+    Setting(
+        section="SCAN",
+        key="Https_Ports",
+        attribute="scan_https_ports",
+        kind=Kind.PORTS,
+        help="Ports on which https is tried, in this order",
+        default="443",
+    ),
+    Setting(
+        section="SCAN",
+        key="Http_Ports",
+        attribute="scan_http_ports",
+        kind=Kind.PORTS,
+        help="Ports on which http is tried when https gives nothing, in this order",
+        default="80",
+    ),
+    Setting(
+        section="SCAN",
+        key="Favicon",
+        attribute="scan_favicon",
+        kind=Kind.BOOLEAN,
+        help="Whether the icon of a page is fetched and hashed, as Shodan does",
+        default="yes",
+    ),
+    Setting(
+        section="SCAN",
+        key="Revisit_Hours",
+        attribute="scan_revisit_hours",
+        kind=Kind.NUMBER,
+        help="Distance between visits of a host that came up; 0 is no more visits",
+        default="24",
+        unit="hours",
+        minimum=0,
+        maximum=8760,
+    ),
+    Setting(
+        section="SCAN",
+        key="First_Minutes",
+        attribute="scan_first_minutes",
+        kind=Kind.NUMBER,
+        help="Shortest distance between two visits; it grows with the age of the host",
+        default="10",
+        unit="minutes",
+        minimum=1,
+        maximum=1440,
+    ),
+    Setting(
+        section="SCAN",
+        key="Longest_Hours",
+        attribute="scan_longest_hours",
+        kind=Kind.NUMBER,
+        help="Longest distance between two visits of a host that never came up",
+        default="24",
+        unit="hours",
+        minimum=1,
+        maximum=8760,
+    ),
+    Setting(
+        section="ENRICH",
+        key="ASN",
+        attribute="enrich_asn",
+        kind=Kind.BOOLEAN,
+        help="Whether network, AS, country and abuse contact are looked up",
+        default="yes",
+    ),
+    Setting(
+        section="ENRICH",
+        key="MMDB_File",
+        attribute="enrich_mmdb_file",
+        kind=Kind.PATH,
+        help="MaxMind DB file with AS numbers, which is asked first",
+    ),
+    Setting(
+        section="ENRICH",
+        key="RDAP_IP_URL",
+        attribute="enrich_rdap_ip_url",
+        kind=Kind.URL,
+        help="RDAP server for addresses, without ip/; empty is the registries' own",
+    ),
+    Setting(
+        section="ENRICH",
+        key="Domain",
+        attribute="enrich_domain",
+        kind=Kind.BOOLEAN,
+        help="Whether the registration of a domain and its registrar are looked up",
+        default="yes",
+    ),
+    Setting(
+        section="ENRICH",
+        key="RDAP_Bootstrap",
+        attribute="enrich_rdap_bootstrap",
+        kind=Kind.PATH_OR_URL,
+        help="List of the RDAP servers of top-level domains, as IANA publishes it",
+        default="https://data.iana.org/rdap/dns.json",
     ),
     Setting(
         section="SAFEBROWSING",
@@ -423,9 +720,38 @@ SETTINGS: tuple[Setting, ...] = (
         since=_OLD,
         secret=True,
     ),
+    Setting(
+        section="SAFEBROWSING",
+        key="API_URL",
+        attribute="safe_browsing_api_url",
+        kind=Kind.URL,
+        help="Address of version 4 of the API; /v4/threatMatches:find may follow it",
+        default="https://safebrowsing.googleapis.com",
+    ),
+    Setting(
+        section="SAFEBROWSING",
+        key="Daily_Budget",
+        attribute="safe_browsing_daily_budget",
+        kind=Kind.INTEGER,
+        help="Most look-ups of a day, each of up to 500 addresses; 0 looks nothing up",
+        default="10000",
+        unit="look-ups",
+        minimum=0,
+        maximum=10_000_000,
+    ),
 )
 
-BY_KEY = {setting.key.lower(): setting for setting in SETTINGS}  # in lower case
+
+def _by_key() -> dict[str, tuple[Setting, ...]]:
+    found: dict[str, tuple[Setting, ...]] = {}
+    for setting in SETTINGS:
+        key = setting.key.lower()
+        found[key] = (*found.get(key, ()), setting)
+    return found
+
+
+# By key in lower case: one key may stand in several sections.
+BY_KEY = _by_key()
 
 
 if __name__ == "__main__":

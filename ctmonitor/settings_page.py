@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator, Sequence
 
-from ctmonitor.settings import SECTIONS, SETTINGS, Kind, Setting
+from ctmonitor.settings import SECTIONS, SETTINGS, Setting
 
 _EXAMPLE_HEAD = """\
 # Settings of ctmonitor. Made from the table in ctmonitor/settings.py; docs/settings.md
@@ -42,7 +42,8 @@ of a file, or prints what is in force with secrets masked.
 - A section or key that stands twice is an error. Unknown ones are not used, with a
   warning that names the nearest known one.
 - Passwords, keys, and user names and parameters within addresses are shown as
-  `********`, and so is the path of an address that holds an environment variable.
+  `********`, and so are the path of `Heartbeat_URL`, that of an address that holds an
+  environment variable, and a command that holds one.
 """
 
 
@@ -106,7 +107,7 @@ def _table_row(setting: Setting) -> str:
     else:
         default = str(setting.required) or "none"
     accepted = setting.accepted
-    if setting.kind is Kind.CHOICE:
+    if setting.choices:
         accepted += ", in upper or lower case"
     cells = (f"`{setting.key}`", setting.help, accepted, default, setting.since)
     return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"

@@ -1,10 +1,11 @@
 """What a file says of one setting: text that becomes a value of the setting's kind."""
 
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypeVar
 
 from ctmonitor import addresses
 from ctmonitor.errors import ConfigError, FormatError
@@ -23,7 +24,26 @@ _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]{0,18})?")
 _TABLE_NAME = re.compile(r"(?!ctm_|sqlite_)[a-z_][a-z0-9_]{0,62}", re.I | re.ASCII)
 _POSITION = re.compile(r" at position ([0-9]+)\Z")
-_NO_VALUE: dict[Kind, Any] = {Kind.INTEGER: None, Kind.NUMBER: None, Kind.FEEDS: ()}
+# It stands in a header of HTTP, in brackets.
+_CONTACT = re.compile(r"(?=[^@]+@[^@]+\Z|https?://.)[!-'*-~]+", re.I)
+_TRUTH = {
+    **dict.fromkeys(("yes", "true", "on", "1"), True),
+    **dict.fromkeys(("no", "false", "off", "0"), False),
+}
+_NO_VALUE: dict[Kind, Any] = {
+    Kind.INTEGER: None,
+    Kind.NUMBER: None,
+    Kind.FEEDS: (),
+    Kind.SERVICES: (),
+    Kind.PORTS: (),
+    Kind.NETWORKS: (),
+    Kind.RESOLVERS: (),
+    Kind.COMMAND: (),
+    Kind.WORDS: frozenset(),
+}
+
+
+_Found = TypeVar("_Found", str, tuple[Any, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +88,10 @@ def reading(setting: Setting, file: IniFile, environ: Mapping[str, str]) -> Read
     if not found.text:
         return Reading(setting, default, entry)
     is_secret = setting.secret or any(
-        key in BY_KEY and BY_KEY[key].holds_secret for key in found.keys
+        other.holds_secret for key in found.keys for other in BY_KEY.get(key, ())
     )
-    hidden = "the value" if is_secret or found.variables else ""
+    is_hidden = is_secret or setting.secret_path or found.variables
+    hidden = "the value" if is_hidden else ""
     if found.variables:
         hidden += " with " + ", ".join(f"${{{name}}}" for name in found.variables)
     return Reading(
@@ -99,7 +120,7 @@ def parse(setting: Setting, text: str, hidden: str = "") -> Any:
         return _value(setting, text)
     except FormatError as exc:
         raise ConfigError(_bad_pattern(_joined(text), str(exc), hidden)) from exc
-    except addresses.BadAddress as exc:
+    except addresses.BadPart as exc:
         shown, hint = exc.shown, str(exc)
     except ValueError as exc:
         shown, hint = shortened(text), str(exc)
@@ -124,6 +145,11 @@ def _value(setting: Setting, text: str) -> Any:
             return _regex(text, may_be_empty=setting.required is Required.NEVER)
         case Kind.INTEGER | Kind.NUMBER:
             return _number(setting, text)
+        case Kind.BOOLEAN:
+            return _TRUTH[_choice(text.lower(), _TRUTH)]
+        case Kind.WORDS:
+            words = _some(addresses.parts(text.lower()))
+            return frozenset(_choice(word, setting.choices) for word in words)
         case Kind.CHOICE:
             return _choice(text.lower(), setting.choices)
         case Kind.LOG_LEVEL:
@@ -131,21 +157,45 @@ def _value(setting: Setting, text: str) -> Any:
                 return int(text)
             return LOG_LEVELS[_choice(text.upper(), LOG_LEVELS)]
         case Kind.TABLE_NAME:
-            if not _TABLE_NAME.fullmatch(text):
-                raise ValueError
-            return text
+            return _matching(_TABLE_NAME, text)
+        case Kind.CONTACT:
+            return _matching(_CONTACT, text)
         case Kind.HOST:
             return addresses.host(text)
         case Kind.FEEDS:
-            if not (feeds := addresses.feeds(text)):
-                raise ValueError
-            return feeds
+            return _some(addresses.feeds(text))
         case Kind.PROXY:
             return addresses.proxy(text)
         case Kind.DATABASE:
             return addresses.database(text)
-        case Kind.APPRISE:
-            return addresses.services(text)
+        case Kind.SERVICE:
+            return _some(addresses.service(text))
+        case Kind.SERVICES:
+            return _some(addresses.services(text))
+        case Kind.URL:
+            return addresses.web(text)
+        case Kind.PATH_OR_URL:
+            return addresses.web(text) if "://" in text else _path(text)
+        case Kind.PORTS:
+            return _some(_ports(text))
+        case Kind.NETWORKS:
+            return _some(addresses.networks(text))
+        case Kind.RESOLVERS:
+            return _some(addresses.resolvers(text))
+        case Kind.COMMAND:
+            return _command(text)
+
+
+def _some(found: _Found) -> _Found:
+    if not found:
+        raise ValueError
+    return found
+
+
+def _matching(pattern: re.Pattern[str], text: str) -> str:
+    if not pattern.fullmatch(text):
+        raise ValueError
+    return text
 
 
 def _text(text: str) -> str:
@@ -179,6 +229,26 @@ def _choice(word: str, choices: Iterable[str]) -> str:
         near = get_close_matches(word, list(choices), 1, 0.6)
         raise ValueError(f"Did you mean {near[0]}?" if near else "")
     return word
+
+
+def _ports(text: str) -> tuple[int, ...]:
+    found = addresses.parts(text)
+    if not all(_WHOLE_NUMBER.fullmatch(port) for port in found):
+        raise ValueError
+    ports = dict.fromkeys(map(int, found))  # a set that keeps the order
+    if not all(1 <= port <= 65_535 for port in ports):
+        raise ValueError
+    return tuple(ports)
+
+
+def _command(text: str) -> tuple[str, ...]:
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        raise ValueError("Close the quotes, or put a \\ before the one.") from None
+    if not words or not all(words):
+        raise ValueError("Remove the empty word.")
+    return tuple(words)
 
 
 def _joined(text: str) -> str:

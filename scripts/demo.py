@@ -1,14 +1,16 @@
 """
-The demo: a recorded feed through the real daemon, then the other commands on its store.
+The demo: a recorded feed through the real daemon, then the scanner on what it found.
 
     python -m scripts.demo replay    the daemon reads the recording itself
     python -m scripts.demo feed      it is served over a websocket on loopback
 
-What happens is printed as the commands that a person would type.
+The sites that the scanner visits are our own, on loopback; so are the services that it
+asks and tells. What happens is printed as the commands that a person would type.
 """
 
 import configparser
 import gzip
+import json
 import os
 import shlex
 import shutil
@@ -17,19 +19,38 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from scripts.demo_sites import Neighbourhood
 from tests.fakes.feed import FeedServer, Peer
 
 _ROOT = Path(__file__).resolve().parent.parent
 _OUTPUT = Path("demo")
 _SETTINGS = Path("conf/demo.conf")
 _FEED_SETTINGS = _OUTPUT / "feed.conf"
+_SCAN_SETTINGS = _OUTPUT / "demo.conf"
+_ALERTS = _OUTPUT / "alerts"
 # Some ten times what all public logs together issue, so that it is worth watching
 # and soon over.
 _MESSAGES_A_SECOND = 1000
 _MOST_S = 120.0
+_PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
+_LONGEST_LINE = 150
+# Of an alert, what a person looks at first; the file has all.
+_TOLD_KEYS = (
+    "hostname",
+    "http_code",
+    "webpage_title",
+    "ip_addr",
+    "safe_browsing_status",
+    "event",
+    "first_seen",
+    "visited_at",
+    "redirects",
+    "enrichment",
+)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -39,6 +60,8 @@ def main(arguments: Sequence[str]) -> int:
         print("usage: python -m scripts.demo replay|feed", file=sys.stderr)
         return 2
     os.chdir(_ROOT)
+    for name in [name for name in os.environ if name.lower() in _PROXIES]:
+        del os.environ[name]  # a proxy cannot reach servers of this machine
     shutil.rmtree(_OUTPUT, ignore_errors=True)
     _OUTPUT.mkdir()
     try:
@@ -75,10 +98,12 @@ def _feed() -> int:
         all_came.set()
         peer.wait_closed()
 
-    # A proxy that the environment names cannot reach a server of this machine.
-    os.environ["no_proxy"] = "127.0.0.1"
     with FeedServer(script) as server:
-        _write_feed_settings(server.url)
+        # The messages are as old as the recording, which is no cause for alarm here.
+        source = {"Source": "certstream", "Stale_Minutes": "0"}
+        _write_settings(
+            _FEED_SETTINGS, {"SOURCES": source, "SERVER": {"ACTServer": server.url}}
+        )
         _headline(
             f"{len(messages)} recorded messages are served on {server.url} to the "
             "daemon, which is",
@@ -114,26 +139,29 @@ def _settings() -> configparser.ConfigParser:
     return settings
 
 
-def _write_feed_settings(url: str) -> None:
+def _write_settings(file: Path, changes: Mapping[str, Mapping[str, str]]) -> None:
+    """The demo's settings with other values."""
     settings = _settings()
-    # The messages are as old as the recording, which is no cause for alarm here.
-    settings["SOURCES"] = {"Source": "certstream", "Stale_Minutes": "0"}
-    settings["SERVER"] = {"ACTServer": url}
-    with _FEED_SETTINGS.open("w", encoding="utf-8") as file:
-        settings.write(file)
+    for section, values in changes.items():
+        if not settings.has_section(section):
+            settings.add_section(section)
+        settings[section].update(values)
+    with file.open("w", encoding="utf-8") as opened:
+        settings.write(opened)
 
 
 def _look_at(settings: Path) -> int:
     named = ("-c", str(settings))
-    _headline("What is stored, as an analyst asks for it.")
-    code = _run("gethost.py", *named)
-    _headline("Why one of them is there, and in which logs it was seen.")
-    code = code or _explain_first(named)
+    _headline("Why one of them was found, and in which logs it was seen.")
+    code = _explain_first(named)
     _headline("The rules tried on names, and on a URL as somebody pasted it.")
     for name in ("www.login-apple.com", "apple.com", "hxxps://Login[.]PayPal.com/x"):
         code = code or _run("check_rules.py", *named, "-d", name)
+    code = code or _scan()
+    _headline("What is stored, as an analyst asks for it: since when each host is up.")
+    code = code or _run("gethost.py", *named)
     _headline(
-        "Done. The database and the log are in demo/. What next:",
+        "Done. Database, log, settings and alerts are in demo/. What next:",
         "",
         "  make demo-feed              the same over a real websocket"
         if settings == _SETTINGS
@@ -141,10 +169,69 @@ def _look_at(settings: Path) -> int:
         "  make test                   all tests",
         "  cp conf/example.conf my.conf, then edit my.conf: keywords and ACTServer",
         "  make run CONF=my.conf       the daemon on your feed, until Ctrl-C",
+        "  .venv/bin/python scanhost.py -c my.conf",
+        "                              visits what it found; from cron or a timer",
         "",
         "README.md tells how to run a feed of your own.",
     )
     return code
+
+
+def _scan() -> int:
+    """The scanner on the findings, and what it left behind."""
+    certificates = _OUTPUT / "certificates"
+    certificates.mkdir()
+    with Neighbourhood(certificates) as around:
+        _write_settings(_SCAN_SETTINGS, around.settings())
+        _headline(
+            "The hosts are visited: https, then http. The names lead to sites of the",
+            "demo on this machine: good ones, dead ones, one that redirects to",
+            "169.254.169.254, a gzip bomb, a page without an end. Most do not exist.",
+            "For each that is up an alert is written (here its line is cut short).",
+        )
+        code = _run_shortened("scanhost.py", "-c", str(_SCAN_SETTINGS))
+        told = around.received()
+    _show_alert()
+    _show_notifications(told)
+    return code or int(not told)  # a demo of nothing has failed
+
+
+def _show_notifications(told: Sequence[Mapping[str, Any]]) -> None:
+    _headline(
+        f"{len(told)} notifications came to a local endpoint, sent by Apprise "
+        "(json://).",
+        "The one that has most to tell, and the subjects of the others:",
+    )
+    longest = max(told, key=lambda one: len(one["message"]), default=None)
+    if longest is not None:
+        print(_as_quotation(longest), end="\n\n")
+    others = [one["title"] for one in told if one is not longest]
+    print("\n".join(f"  | {title}" for title in others), flush=True)
+
+
+def _show_alert() -> None:
+    """The parts that matter most of the alert on a host that redirects inside."""
+    files = sorted(_ALERTS.rglob("*.json"))
+    alerts = {file: json.loads(file.read_text("utf-8")) for file in files}
+    refused = [
+        file
+        for file, alert in alerts.items()
+        if any(not hop["is_followed"] for hop in alert["redirects"])
+    ]
+    _headline(
+        f"{len(files)} alerts lie below {_ALERTS}. A part of the one on the site that "
+        "wanted",
+        "to lead us into the private network: the redirect was recorded, not followed.",
+    )
+    for file in refused[:1]:
+        print(file)
+        parts = {key: alerts[file][key] for key in _TOLD_KEYS}
+        print(json.dumps(parts, indent=2, ensure_ascii=False), flush=True)
+
+
+def _as_quotation(notification: Mapping[str, Any]) -> str:
+    lines = [notification["title"], "", *notification["message"].splitlines()]
+    return "\n".join(f"  | {line}".rstrip() for line in lines)
 
 
 def _headline(*lines: str) -> None:
@@ -160,6 +247,19 @@ def _command(program: str, *arguments: str) -> list[str]:
 
 def _run(program: str, *arguments: str) -> int:
     return subprocess.run(_command(program, *arguments), check=False).returncode
+
+
+def _run_shortened(program: str, *arguments: str) -> int:
+    """As `_run`, with long lines cut."""
+    command = _command(program, *arguments)
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as running:
+        for line in running.stdout or ():
+            text = line.rstrip("\n")
+            cut = f"{text[:_LONGEST_LINE]} ..." if len(text) > _LONGEST_LINE else text
+            print(cut, flush=True)
+    return running.returncode
 
 
 def _explain_first(named: Sequence[str]) -> int:

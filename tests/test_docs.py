@@ -1,17 +1,24 @@
 """What the documentation says is what the code does."""
 
+import json
 import re
 import tomllib
+from collections.abc import Iterator
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import ctmonitor
 from ctmonitor.cli import findings
+from ctmonitor.followup.followup import Summary
 from ctmonitor.model.batch import GapCause, Sighting
 from ctmonitor.model.certificate import Certificate
 from ctmonitor.model.finding import Finding, Novelty, Recorded
+from ctmonitor.model.followup import EventKind
+from ctmonitor.model.site import DnsState, EnrichmentStatus, Presence, SiteReport
 from ctmonitor.model.verdict import NameVerdict, Outcome, Reason, Verdict
 from ctmonitor.monitor.tally import Tally
 from ctmonitor.settings import SETTINGS, Setting
@@ -22,6 +29,7 @@ README = ROOT / "README.md"
 COMMANDS = ROOT / "docs" / "commands.md"
 OPERATIONS = ROOT / "docs" / "operations.md"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
+ALERTS = ROOT / "docs" / "alerts.md"
 CHANGELOG = ROOT / "CHANGELOG.md"
 PAGES = [README, CHANGELOG, *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -159,18 +167,123 @@ def test_every_key_of_a_finding_as_json_is_explained() -> None:
     assert set(told) <= set(re.findall(r"`(\w+)`", section))
 
 
-def test_every_sentence_that_the_manual_quotes_from_the_log_is_one_of_ours() -> None:
+@pytest.mark.parametrize(
+    ("heading", "least"), [("## Health", 10), ("### What the scanner says", 10)]
+)
+def test_every_sentence_that_the_manual_quotes_from_the_log_is_one_of_ours(
+    heading: str, least: int
+) -> None:
     """In the first column `...` stands for what differs from case to case."""
     code = "\n".join(_text(path) for path in sorted(ROOT.glob("ctmonitor/**/*.py")))
     # A string that goes on in the next line is one string.
     code = re.sub(r'"\s*\n\s*f?"', "", code)
-    health = _text(OPERATIONS).split("\n## Health\n")[1].split("\n## ")[0]
-    rows = re.findall(r"^\| (`.+?) \|", health, re.M)
+    section = _text(OPERATIONS).split(f"\n{heading}\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (`.+?) \|", section, re.M)
     quotes = [quote for row in rows for quote in re.findall(r"`([^`]+)`", row)]
-    assert len(quotes) > 10
+    assert len(quotes) > least
     for quote in quotes:
         for part in filter(None, map(str.strip, quote.split("..."))):
             assert part in code, f"docs/operations.md quotes {quote!r}"
+
+
+# The scanner and its alerts
+
+
+def _scanhost_section() -> str:
+    return _text(COMMANDS).split("\n## scanhost.py\n")[1].split("\n## ")[0]
+
+
+def test_every_count_of_a_run_is_explained() -> None:
+    counts = re.findall(r"(\w+)=", str(Summary()))
+    assert len(counts) > 3
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", _scanhost_section(), re.M)
+    explained = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert set(counts) <= explained
+
+
+def test_every_word_of_an_error_line_is_explained() -> None:
+    code = "\n".join(_text(path) for path in sorted(ROOT.glob("ctmonitor/scan/*.py")))
+    said = set(re.findall(r'VisitFailure\(\s*"([^"]+)"', code))
+    said |= set(re.findall(r'DnsState\.\w+: "([^"]+)"', code))
+    assert len(said) > 6
+    rows = re.findall(r"^\| `([^`|]+)` \| .+ \| (\w+) \|$", _scanhost_section(), re.M)
+    explained = {words for words, counts_as in rows if counts_as in set(Presence)}
+    assert said <= explained
+
+
+def test_every_key_of_a_report_as_json_is_explained() -> None:
+    table = _scanhost_section().split("With `--json`")[1].split("\nSignals:")[0]
+    explained = set(re.findall(r"`(\w+)`", table))
+    assert {one.name for one in fields(SiteReport)} <= explained
+    for value in Presence:
+        assert value.value in explained
+
+
+def _schema() -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads(_text(ROOT / "docs" / "alert.schema.json"))
+    return schema
+
+
+def _keys_below(schema: Any) -> Iterator[str]:
+    """Names of the properties of the objects within a part of the schema."""
+    if isinstance(schema, dict):
+        yield from schema.get("properties", {})
+        for part in schema.values():
+            yield from _keys_below(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            yield from _keys_below(part)
+
+
+@pytest.mark.parametrize("key", sorted(_schema()["properties"]))
+def test_every_key_of_an_alert_is_explained(key: str) -> None:
+    row = re.search(rf"^\| `{key}` \| (\w.+|`.+) \|$", _text(ALERTS), re.M)
+    assert row is not None, f"docs/alerts.md has no row for {key}"
+    inner = set(_keys_below(_schema()["properties"][key])) - {"matches"}
+    assert inner <= set(re.findall(r"`(\w+)`", row[1]))
+
+
+@pytest.mark.parametrize(
+    "value", [*EventKind, *Presence, *DnsState, *EnrichmentStatus], ids=repr
+)
+def test_every_word_that_an_alert_may_hold_is_named(value: str) -> None:
+    assert f"`{value}`" in _text(ALERTS)
+
+
+def test_the_manual_of_alerts_describes_no_key_that_is_not_there() -> None:
+    keys = re.findall(r"^\| `(\w+)` \|", _text(ALERTS), re.M)
+    assert set(keys) == set(_schema()["properties"])
+
+
+def test_the_first_keys_of_an_alert_are_those_that_are_promised() -> None:
+    promised = (
+        "hostname http_code cert_serial_number webpage_title ip_addr asn asn_cidr "
+        "asn_country_code asn_description asn_abuse_email safe_browsing_status"
+    )
+    assert list(_schema()["properties"])[:11] == promised.split()
+
+
+def test_the_units_start_what_is_there_with_the_same_settings() -> None:
+    started = set()
+    for unit in sorted((ROOT / "deploy").glob("*.service")):
+        (command,) = re.findall(r"^ExecStart=(.+)$", _text(unit), re.M)
+        python, script, option, settings = command.split()
+        assert (python, option) == ("/opt/ctmonitor/.venv/bin/python", "-c")
+        assert settings == "/etc/ctmonitor/ctmonitor.conf"
+        assert (ROOT / Path(script).name).exists()
+        started.add(f"{unit.stem}.py")
+        assert Path(script).name == f"{unit.stem}.py"
+    assert started == {"certstreammonitor.py", "scanhost.py"}
+
+
+def test_the_cron_line_and_the_timer_start_a_run_that_exists() -> None:
+    for page in (README, OPERATIONS):
+        (line,) = re.findall(r"^\*/10 \* \* \* \* .+$", _text(page), re.M)
+        assert "cd /var/lib/ctmonitor && " in line
+        assert "/opt/ctmonitor/scanhost.py -c /etc/ctmonitor/ctmonitor.conf" in line
+    timer = _text(ROOT / "deploy" / "scanhost.timer")
+    for setting in ("OnCalendar=", "Persistent=true", "RandomizedDelaySec="):
+        assert f"\n{setting}" in timer
 
 
 # What must not be there
@@ -193,15 +306,48 @@ def test_package_and_changelog_have_the_version_of_pyproject() -> None:
     assert headings[:2] == ["Unreleased", version]
 
 
+def _pinned(file: str) -> dict[str, str]:
+    """Versions by name, as pip compares names."""
+    found = re.findall(r"^([\w-]+)(?:\[\w+\])?==([\w.]+)$", _text(ROOT / file), re.M)
+    return {name.lower().replace("_", "-"): version for name, version in found}
+
+
+def _is_at_least(version: str, least: str) -> bool:
+    def numbers(text: str) -> list[int]:
+        return [int(part) for part in text.split(".")]
+
+    return numbers(version) >= numbers(least)
+
+
 def test_pinned_requirements_satisfy_the_bounds_of_pyproject() -> None:
     project = tomllib.loads(_text(ROOT / "pyproject.toml"))["project"]
-    pinned = {
-        name.lower(): tuple(map(int, version.split(".")))
-        for name, version in re.findall(
-            r"^([\w-]+)==([\d.]+)$", _text(ROOT / "requirements.txt"), re.M
-        )
-    }
+    run = _pinned("requirements.txt")
     assert len(project["dependencies"]) > 5
     for bound in project["dependencies"]:
         name, least = bound.split(">=")
-        assert pinned[name.lower()] >= tuple(map(int, least.split("."))), bound
+        assert _is_at_least(run[name.lower()], least), bound
+    # The tests try what is installed only on demand, too.
+    every = run | _pinned("requirements-dev.txt")
+    extras = project["optional-dependencies"].values()
+    for bound in [bound for extra in extras for bound in extra]:
+        name, least = re.sub(r"\[\w+\]", "", bound).split(">=")
+        assert _is_at_least(every[name.lower()], least), bound
+
+
+def test_every_line_of_the_requirements_is_an_exact_version() -> None:
+    for file in ("requirements.txt", "requirements-dev.txt"):
+        lines = [
+            line for line in _text(ROOT / file).splitlines() if not line.startswith("#")
+        ]
+        pins = [line for line in lines if line != "-r requirements.txt"]
+        assert len(pins) == len(_pinned(file)) > 10
+    assert not _pinned("requirements.txt").keys() & _pinned("requirements-dev.txt")
+
+
+def test_the_advice_on_extras_names_the_versions_that_are_tested() -> None:
+    advised = re.findall(
+        r"([a-z]+)(?:\[binary\])?==([\d.]+)",
+        "\n".join(re.findall(r"^#.*$", _text(ROOT / "requirements.txt"), re.M)),
+    )
+    assert {name for name, _ in advised} == {"psycopg", "uvloop", "maxminddb"}
+    assert set(advised) <= set(_pinned("requirements-dev.txt").items())

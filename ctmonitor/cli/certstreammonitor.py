@@ -15,11 +15,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
+from ctmonitor.alerts.found import found_items
 from ctmonitor.cli import assemble, console, findings, logs
 from ctmonitor.config import Config, describe, load
 from ctmonitor.errors import ConfigError, CTMonitorError, StoreError
+from ctmonitor.model.batch import Cursor, Gap
 from ctmonitor.model.clock import now_utc
-from ctmonitor.model.finding import Recorded
+from ctmonitor.model.finding import Finding, Recorded
 from ctmonitor.monitor.monitor import Forgetful, Monitor, Recorder
 from ctmonitor.rules.pattern import is_slow
 from ctmonitor.rules.ruleset import RuleSet
@@ -86,7 +88,7 @@ def _main(options: argparse.Namespace) -> int:
 def _check_config(config: Config, ruleset: RuleSet) -> int:
     for line in describe(config):
         print(line)
-    for line in assemble.describe(config, ruleset)[2:]:
+    for line in (*assemble.describe(config, ruleset)[2:], *_notifications(config)):
         print(f"# {line}")
     for key, pattern in (
         ("SearchKeywords", config.search_keywords),
@@ -110,15 +112,18 @@ def _start(
     # With --json standard output is for programs alone.
     say = console.complain if options.json else partial(print, flush=True)
     database = "none (dry run)" if store is None else assemble.database(config)
+    told_to = [] if store is None else _notifications(config)
     try:
         for line in (
             f"{NAME} with the settings of {config.path}",
             *assemble.describe(config, ruleset),
             f"database: {database}",
             f"log: {logged_to}",
+            *told_to,
         ):
-            log.info("%s", line)
             say(line)
+            if logged_to != logs.STANDARD_ERROR:  # where a person reads it already
+                log.info("%s", line)
     except BrokenPipeError:
         log.warning("standard output was closed, nothing was started")
         console.discard_output()
@@ -130,7 +135,7 @@ def _start(
     with _progress(config) as on_progress:
         scanner = assemble.scanner(ruleset)
         source = assemble.source(config, scanner, resume, on_progress)
-        recorder: Recorder = Forgetful() if store is None else store
+        recorder = Forgetful() if store is None else _recorder(config, store)
         run = _Run(config.path, as_json=options.json)
         run.monitor = Monitor(source, ruleset, recorder, run.tell)
         code = asyncio.run(run.until_end())
@@ -140,6 +145,40 @@ def _start(
     else:
         say(str(run.monitor.tally))
     return code
+
+
+def _notifications(config: Config) -> list[str]:
+    """What becomes of notifications of findings, in a line; empty without any."""
+    if config.notify_on == "up":
+        return []
+    count = len(config.notification_destination)
+    if not count:
+        return ["notifications: none, [REPORTING] Notification_Destination is empty"]
+    destinations = "1 destination" if count == 1 else f"{count} destinations"
+    return [f"notifications: queued for {destinations}, sent by scanhost.py"]
+
+
+def _recorder(config: Config, store: Store) -> Recorder:
+    count = len(config.notification_destination)
+    if config.notify_on == "up" or not count:
+        return store
+    return _Announcing(store, count)
+
+
+class _Announcing:
+    """The store, with notifications of what is told in the same transaction."""
+
+    def __init__(self, store: Store, destinations: int) -> None:
+        self._store = store
+        self._outbox_of = partial(found_items, destinations=destinations)
+
+    def record(
+        self,
+        findings: Sequence[Finding],
+        gaps: Sequence[Gap] = (),
+        cursor: Cursor | None = None,
+    ) -> list[Recorded]:
+        return self._store.record(findings, gaps, cursor, self._outbox_of)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from ctmonitor.model.text import printable
 
 _FILE_BYTES = 10_000_000
 _FILES = 10
+STANDARD_ERROR = "standard error"
 _SYSLOG = Path("/dev/log")
 
 
@@ -57,7 +58,7 @@ def _handler(config: Config) -> tuple[logging.Handler | None, str]:
         syslog.setFormatter(OneLine("certstreammonitor: %(levelname)s %(message)s"))
         return syslog, "syslog"
     if config.log_type != "file" or not config.log_file:
-        return None, "standard error"
+        return None, STANDARD_ERROR
     path = Path(config.log_file)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -76,6 +76,19 @@ class Database:
                 connection.execute(select(func.pg_advisory_xact_lock(_WRITER_LOCK)))
             yield connection
 
+    @contextmanager
+    def sharing(self) -> Iterator[Connection]:
+        """
+        One transaction beside other writers, where the database allows it.
+
+        A writer in it locks rows, and waits for none: who waits belongs in `writing`.
+
+        Raises:
+            StoreUnavailable, StoreError: as `writing`.
+        """
+        with translated(self.label), self.engine.begin() as connection:
+            yield connection
+
     def insert(self, table: Table) -> "sqlite.Insert | postgresql.Insert":
         """An INSERT that has `on_conflict_do_nothing` and `on_conflict_do_update`."""
         if self.is_postgresql:

@@ -163,15 +163,20 @@ class Reader:
             query = query.where(c.FirstSeen >= utc_text(since))
         with self._connected() as connection:
             streaming = connection.execution_options(yield_per=_ROWS_AT_ONCE)
-            for *texts, state in streaming.execute(query):
-                domain, san, issuer, fingerprint, startime, first_seen = map(
-                    _or_empty, texts
-                )
-                if since is not None and from_utc_text(first_seen) is None:
-                    continue
-                yield Host(
-                    domain, san, issuer, fingerprint, startime, first_seen, state
-                )
+            for row in streaming.execute(query):
+                host = _host(row)
+                if since is None or from_utc_text(host.first_seen) is not None:
+                    yield host
+
+    def named(self, domains: Sequence[str]) -> Iterator[HostDetail]:
+        """All that is known of the hosts of these names, as far as there are any."""
+        c = self._table.c
+        columns = (c.Domain, c.SAN, c.Issuer, c.Fingerprint, c.Startime, c.FirstSeen)
+        for some in chunks(list(domains)):
+            query = select(*columns, c.StillInvestig).where(c.Domain.in_(some))
+            with self._connected() as connection:
+                rows = connection.execute(query).all()
+            yield from self.details(map(_host, rows))
 
     def details(self, hosts: Iterable[Host]) -> Iterator[HostDetail]:
         """All that is known of each host, in their order."""
@@ -303,6 +308,11 @@ class Reader:
         for some in chunks(values):
             query = select(table).where(column.in_(some), *further)
             yield from connection.execute(query.order_by(*table.primary_key))
+
+
+def _host(row: Any) -> Host:
+    domain, san, issuer, fingerprint, startime, first_seen = map(_or_empty, row[:6])
+    return Host(domain, san, issuer, fingerprint, startime, first_seen, row[6])
 
 
 def _or_empty(value: object) -> str:

@@ -20,6 +20,7 @@ from ctmonitor.model.verdict import Reason
 from ctmonitor.store.schema import NO_HOST, NO_INDEX, NO_ISSUANCE, moment_text
 
 Row = tuple[Any, ...]  # a value for each column, in the order of `schema`
+Issued = tuple[str, str, str]  # the columns Issuer, Fingerprint, Startime
 
 _MAX_INTEGER = 2**63 - 1
 _MAX_ADDRESS = 250  # a key of ctm_seen has two of them
@@ -59,17 +60,33 @@ def promised_rows(told: Sequence[Told], now: datetime) -> dict[str, Row]:
     first_seen = utc_text(now)
     rows: dict[str, Row] = {}
     for each in told:
-        shared: Row = ()
+        sighting = each.finding.sighting
+        issued = _issued(sighting)
+        san: str | None = None
         for host in each.hosts:
             if host in rows:
+                domain, first_san, *known, seen, state = rows[host]
+                if (filled := filled_in(known, issued)) is not None:
+                    rows[host] = (domain, first_san, *filled, seen, state)
                 continue
-            shared = shared or (
-                *_san_to_startime(each.finding.sighting, len(each.reasons)),
-                first_seen,
-                None,  # StillInvestig
-            )
-            rows[host] = (host, *shared)
+            if san is None:
+                san = _san(sighting.names, len(each.reasons))
+            rows[host] = (host, san, *issued, first_seen, None)  # None: StillInvestig
     return rows
+
+
+def filled_in(known: Sequence[str | None], seen: Issued) -> Issued | None:
+    """
+    What is `known` with its empty values out of `seen`; None when it gains nothing.
+
+    Some feeds show a precertificate without its fingerprint, and the certificate later.
+    Where both have a Startime and they differ, they are different certificates.
+    """
+    issuer, fingerprint, startime = (value or "" for value in known)
+    if startime and seen[2] and startime != seen[2]:
+        return None
+    filled = (issuer or seen[0], fingerprint or seen[1], startime or seen[2])
+    return None if filled == (issuer, fingerprint, startime) else filled
 
 
 @dataclass(slots=True)
@@ -153,14 +170,11 @@ def gap_row(gap: Gap) -> dict[str, Any]:
     }
 
 
-def _san_to_startime(sighting: Sighting, hosts: int) -> tuple[str, str, str, str]:
-    """The columns SAN, Issuer, Fingerprint, Startime."""
-    san = _san(sighting.names, hosts)
+def _issued(sighting: Sighting) -> Issued:
     certificate = sighting.certificate
     if certificate is None:
-        return san, "", "", ""
+        return "", "", ""
     return (
-        san,
         recurring_text(certificate.issuer_dn),
         text(certificate.fingerprint),
         utc_text(certificate.not_before) or "",

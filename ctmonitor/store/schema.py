@@ -14,7 +14,10 @@ No foreign keys: rows of the promised table may be removed by other programs, an
 issuance's rows are only ever written or moved together, in one transaction.
 """
 
+import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, Integer, MetaData, Table, Text
 
@@ -24,6 +27,7 @@ NO_ISSUANCE = -1  # ctm_seen.issuance_id of a sighting without a certificate
 NO_HOST = -1  # ctm_seen.host_id of a sighting with one
 NO_INDEX = -1
 HOST_ID = "ctm_id"
+STOP_CHECKING = "Stop checking"  # how StillInvestig of a host given up begins
 
 _METADATA = MetaData()
 _BIG = BigInteger().with_variant(Integer(), "sqlite")
@@ -125,6 +129,69 @@ CURSOR = Table(
     Column("updated_at", Text, nullable=False),
 )
 
+# One row for each host of the promised table, made when a scanner first meets it.
+FOLLOWUP = Table(
+    "ctm_followup",
+    _METADATA,
+    Column("host_id", _BIG, primary_key=True, autoincrement=False),
+    Column("is_stopped", Boolean, nullable=False),  # StillInvestig begins so
+    Column("next_visit", Text),  # empty: at once; NULL: no more
+    Column("lease_until", Text, nullable=False),  # empty: nobody has it
+    Column("lease_owner", Text, nullable=False),
+    Column("presence", Text, nullable=False),
+    Column("pending", Text, nullable=False),  # empty: nothing
+    Column("first_up", Text),
+    Column("last_visit", Text, nullable=False),  # empty: never
+    Column("visits", _BIG, nullable=False),
+    Column("content", Text, nullable=False),
+)
+
+# What visits showed; one that showed nothing new has no row.
+VISIT = Table(
+    "ctm_visit",
+    _METADATA,
+    Column("host_id", _BIG, primary_key=True, autoincrement=False),
+    Column("at", Text, primary_key=True),
+    Column("presence", Text, nullable=False),
+    Column("events", Text, nullable=False),  # separated by commas
+    Column("record", Text, nullable=False),  # JSON
+)
+
+OUTBOX = Table(
+    "ctm_outbox",
+    _METADATA,
+    Column("id", _BIG, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),
+    Column("channel", Text, nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("payload", Text, nullable=False),  # JSON
+    Column("state", Text, nullable=False),  # due, sent, dead
+    Column("attempts", _BIG, nullable=False),
+    Column("next_attempt", Text, nullable=False),  # empty: at once
+    Column("last_result", Text, nullable=False),  # of the last attempt, for people
+    Column("created_at", Text, nullable=False),
+    Column("sent_at", Text),
+    Column("lease_until", Text, nullable=False),  # empty: nobody has it
+    Column("lease_owner", Text, nullable=False),
+)
+
+MEMORY = Table(
+    "ctm_memory",
+    _METADATA,
+    Column("kind", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),  # JSON
+    Column("expires_at", Text, nullable=False, index=True),
+)
+
+BUDGET = Table(
+    "ctm_budget",
+    _METADATA,
+    Column("name", Text, primary_key=True),
+    Column("day", Text, primary_key=True),  # 2026-11-21, UTC
+    Column("spent", _BIG, nullable=False),
+)
+
 OUR_TABLES = tuple(_METADATA.sorted_tables)
 
 
@@ -155,3 +222,8 @@ def moment_text(moment: datetime | None) -> str | None:
     if moment is None:
         return None
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def json_text(value: Mapping[str, Any]) -> str:
+    """`value` as JSON in ASCII, which each database can hold whatever is in it."""
+    return json.dumps(dict(value), separators=(",", ":"))

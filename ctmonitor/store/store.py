@@ -29,6 +29,7 @@ from ctmonitor.errors import StoreError
 from ctmonitor.model.batch import Cursor, Gap
 from ctmonitor.model.clock import now_utc, utc_text
 from ctmonitor.model.finding import Finding, Novelty, Recorded
+from ctmonitor.model.followup import OutboxItem
 from ctmonitor.model.text import shortened
 from ctmonitor.store.engine import (
     BatchInsert,
@@ -40,13 +41,17 @@ from ctmonitor.store.engine import (
     sqlite_database,
     translated,
 )
+from ctmonitor.store.followups import FollowUps
 from ctmonitor.store.issuances import record_issuances
+from ctmonitor.store.memory import Memory
 from ctmonitor.store.migrations import migrate
+from ctmonitor.store.outbox import Outbox, put_into_outbox
 from ctmonitor.store.rows import (
     Children,
     Row,
     Told,
     address_key,
+    filled_in,
     gap_row,
     promised_rows,
     told_of,
@@ -62,14 +67,17 @@ from ctmonitor.store.schema import (
     MAX_TABLE_NAME_BYTES,
     REASON,
     SEEN,
+    STOP_CHECKING,
     moment_text,
     promised_table,
 )
 
 BUSY_TIMEOUT_S = 10.0
+# Alerts of hosts that are new or followed again, which were stored at this time.
+OutboxOf = Callable[[Sequence[Recorded], datetime], Iterable[OutboxItem]]
 _ATTEMPTS = 10  # to write a batch while others write the same hosts
-STOP_CHECKING = "Stop checking"  # how StillInvestig of a host given up begins
 
+_FILLED_IN = {"Issuer": "issuer", "Fingerprint": "fingerprint", "Startime": "startime"}
 _LAST_HOST_ID = select(COUNTER.c.value).where(COUNTER.c.name == HOST_COUNTER)
 
 
@@ -140,8 +148,20 @@ class Store:
         insert = database.insert
         is_among = table.c.Domain.in_(bindparam("hosts", expanding=True))
         host_id = table.c[HOST_ID]
-        self._known = select(table.c.Domain, table.c.StillInvestig, host_id).where(
-            is_among
+        c = table.c
+        self._known = select(
+            c.Domain, c.StillInvestig, host_id, c.Issuer, c.Fingerprint, c.Startime
+        ).where(is_among)
+        self._fill_in = (
+            table.update()
+            .where(c.Domain == bindparam("host"))
+            .values(
+                {
+                    # What another program wrote meanwhile stays.
+                    name: func.coalesce(func.nullif(c[name], ""), bindparam(value))
+                    for name, value in _FILLED_IN.items()
+                }
+            )
         )
         self._give_id = (
             table.update()
@@ -181,19 +201,26 @@ class Store:
                 "updated_at": cursor.excluded.updated_at,
             },
         )
+        self._table = table
 
     def record(
         self,
         findings: Sequence[Finding],
         gaps: Sequence[Gap] = (),
         cursor: Cursor | None = None,
+        outbox_of: OutboxOf | None = None,
     ) -> list[Recorded]:
         """
         What each host of each finding was to the store; all is durable at return.
 
         All of it is written or nothing. The same again is harmless: rows are not
         doubled, and hosts come back as KNOWN. A host that two findings bear is told
-        with the first, and KNOWN with the second.
+        with the first, and KNOWN with the second. What the row of a known host lacks
+        and a further sighting of its certificate knows is filled in.
+
+        Args:
+            outbox_of: makes alerts of the hosts that are to be told, which are stored
+                with them; it may be called more than once.
 
         Raises:
             StoreUnavailable: nothing was written; call again with the same arguments.
@@ -204,7 +231,7 @@ class Store:
         now = self._now()
         told = told_of(findings)
         promised = promised_rows(told, now)
-        hosts: dict[str, tuple[int, Novelty]] | None = None
+        recorded: list[Recorded] | None = None
         for _ in range(_ATTEMPTS):
             with suppress(_Overtaken), self._database.writing() as connection:
                 hosts = self._write_hosts(connection, promised, now)
@@ -217,24 +244,33 @@ class Store:
                     connection.execute(
                         self._insert_cursor, row | {"updated_at": moment_text(now)}
                     )
+                recorded = _recorded(told, hosts)
+                if outbox_of is not None:
+                    news = [r for r in recorded if r.novelty is not Novelty.KNOWN]
+                    items = outbox_of(news, now)
+                    put_into_outbox(self._database, connection, items, now)
                 break
-        if hosts is None:
+        if recorded is None:
             raise StoreError(
                 f"{self._database.label} takes a host as new and leaves out its row. "
                 f"Remove what was added to the table {self._table_name}: a trigger, or "
                 "a further UNIQUE."
             )
-        news = {
-            host: novelty
-            for host, (_, novelty) in hosts.items()
-            if novelty is not Novelty.KNOWN
-        }
-        return [
-            # The first to name a host takes its novelty.
-            Recorded(host, news.pop(host, Novelty.KNOWN), each.finding)
-            for each in told
-            for host in each.hosts
-        ]
+        return recorded
+
+    def followups(self) -> FollowUps:
+        """Which hosts are due, and what visits found; open as long as the store is."""
+        return FollowUps(self._database, self._table)
+
+    def outbox(self) -> Outbox:
+        """The alerts that are to be sent; open as long as the store is."""
+        return Outbox(self._database)
+
+    def memory(self) -> Memory:
+        """What is remembered for enrichers; open as long as the store is."""
+        memory = Memory(self._database)
+        memory.forget_expired(self._now())
+        return memory
 
     def cursor(self, source: str) -> Cursor | None:
         """
@@ -291,9 +327,14 @@ class Store:
         # In the order of the index, in which neighbours share pages.
         ordered = sorted(rows)
         known: dict[str, tuple[str | None, int | None]] = {}
+        lacking: list[dict[str, str]] = []
         for some in chunks(ordered):
             found = connection.execute(self._known, {"hosts": some})
-            known.update((host, (state, number)) for host, state, number in found)
+            for host, state, number, *issued in found:
+                known[host] = (state, number)
+                if not all(issued) and (more := filled_in(issued, rows[host][2:5])):
+                    filled = dict(zip(_FILLED_IN.values(), more, strict=True))
+                    lacking.append({"host": host} | filled)
         last = connection.execute(_LAST_HOST_ID).scalar() or 0
         numbers = count(last + 1)
         hosts: dict[str, tuple[int, Novelty]] = {}
@@ -317,6 +358,8 @@ class Store:
             raise _Overtaken
         if without_id:
             connection.execute(self._give_id, without_id)
+        if lacking:
+            connection.execute(self._fill_in, lacking)
         for some in chunks(again):
             connection.execute(
                 self._follow_again, {"hosts": some, "now": utc_text(now)}
@@ -360,6 +403,22 @@ class Store:
                 self._insert_new[table].run(connection, rows)
 
 
+def _recorded(
+    told: Sequence[Told], hosts: Mapping[str, tuple[int, Novelty]]
+) -> list[Recorded]:
+    news = {
+        host: novelty
+        for host, (_, novelty) in hosts.items()
+        if novelty is not Novelty.KNOWN
+    }
+    return [
+        # The first to name a host takes its novelty.
+        Recorded(host, news.pop(host, Novelty.KNOWN), each.finding)
+        for each in told
+        for host in each.hosts
+    ]
+
+
 def _check_table_name(table: str) -> None:
     size = len(table.encode("utf-8", "replace"))
     if not table.isprintable() or not 1 <= size <= MAX_TABLE_NAME_BYTES:
@@ -399,10 +458,17 @@ def _provide(database: Database, table: str) -> Table:
         columns = inspector.get_columns(promised.name)
         if HOST_ID not in {column["name"] for column in columns}:
             _add_column(connection, promised.c[HOST_ID])
-        # `--since` over a million hosts. Indexes share their names with tables.
-        name = f"ctm_{crc32(promised.name.encode()):08x}_first_seen"
-        if name not in {each["name"] for each in inspector.get_indexes(promised.name)}:
-            Index(name, promised.c.FirstSeen).create(connection)
+        c = promised.c
+        present = {each["name"] for each in inspector.get_indexes(promised.name)}
+        for kind, indexed in (
+            ("first_seen", [c.FirstSeen]),  # `--since` over a million hosts
+            # From rows of the scanner to their hosts, as far as they are followed.
+            ("followed", [c[HOST_ID], c.StillInvestig]),
+        ):
+            # Indexes share their names with tables.
+            name = f"ctm_{crc32(promised.name.encode()):08x}_{kind}"
+            if name not in present:
+                Index(name, *indexed).create(connection)
     return promised
 
 

@@ -13,7 +13,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,19 +58,26 @@ class Proxy:
 
 @contextlib.contextmanager
 def tinyproxy(
-    directory: Path, username: str | None = None, password: str | None = None
+    directory: Path,
+    username: str | None = None,
+    password: str | None = None,
+    *,
+    connect_ports: Sequence[int] = (),
+    settings: Sequence[str] = (),
 ) -> Iterator[Proxy]:
     """
     Runs tinyproxy, with BasicAuth when a user name is given.
 
     Args:
         directory: takes its settings and its log; one for each proxy.
+        connect_ports: the only ones to which it makes tunnels; all when empty.
+        settings: further lines of its settings.
     """
     program = _program("tinyproxy")
     log_file = directory / "tinyproxy.log"
 
     def command(port: int) -> list[str]:
-        settings = [
+        lines = [
             f"Port {port}",
             "Listen 127.0.0.1",
             "Allow 127.0.0.1",
@@ -79,11 +86,13 @@ def tinyproxy(
             f'LogFile "{log_file}"',
             "LogLevel Info",
             # Without any ConnectPort line CONNECT reaches every port.
+            *(f"ConnectPort {allowed}" for allowed in connect_ports),
+            *settings,
         ]
         if username is not None:
-            settings.append(f"BasicAuth {username} {password}")
+            lines.append(f"BasicAuth {username} {password}")
         config = directory / "tinyproxy.conf"
-        config.write_text("\n".join([*settings, ""]))
+        config.write_text("\n".join([*lines, ""]))
         return [program, "-d", "-c", str(config)]
 
     with _running(command, directory / "tinyproxy.out") as port:

@@ -14,6 +14,8 @@ SECRETS = {
     "SERVER__Proxy_Password": "${PROXY_SECRET}",
     "DATABASE__URL": "postgresql://ct:dbsecret@db.example/ct",
     "REPORTING__Notification_Destination": "slack://slacksecret/b/c",
+    "REPORTING__Fallback_Destination": "json://fallback.example/fallbacksecret",
+    "REPORTING__Heartbeat_URL": "https://ping.example/pingsecret?key=pingsecret",
     "SAFEBROWSING__Safe_Browsing_API_Key": "apisecret",
     "CONNECT__Proxy": "socks5h://me:connectsecret@localhost:9050",
 }
@@ -34,6 +36,7 @@ def test_it_prints_what_is_in_force_with_secrets_masked(folder: Path) -> None:
     assert any(line.startswith("Stall_Seconds = 60") for line in lines), "a default"
     assert "feed.example" in result.out
     assert "db.example" in result.out
+    assert "Heartbeat_URL = https://ping.example/********" in result.out
     assert "secret" not in (result.out + result.err).replace("PROXY_SECRET", "")
     assert [path.name for path in folder.iterdir()] == [config.name]
 

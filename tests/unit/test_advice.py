@@ -45,6 +45,23 @@ def test_without_a_feed_the_next_step_is_told(problems) -> None:
         ("SEARCH", "TabelName = x", "Did you mean TABLEname in [DATABASE]?"),
         ("SEARCH", "Zzz = x", "docs/settings.md lists all keys"),
         ("SEARHC", "SearchKeywords = x", "Did you mean [SEARCH]?"),
+        ("SEARCH", "ca_file = x", "CA_File belongs in [SERVER] or [SCAN]"),
+        ("SEARCH", "CAFile = x", "Did you mean CA_File in [SERVER] or [SCAN]?"),
+        ("SCAN", "CAFile = x", "Did you mean CA_File?"),
+        ("SCAN", "Hook = x", "Hook belongs in [REPORTING]"),
+        ("MINE", "CA_File = x", "CA_File belongs in [SERVER] or [SCAN]"),
+        ("SCAN", "Connect_Timeout = 16", "Connect_Timeout is longer than Host_Timeout"),
+        (
+            "SCAN",
+            "First_Minutes = 90\nLongest_Hours = 1",
+            "First_Minutes is longer than Longest_Hours",
+        ),
+        ("SCAN", "Allow_Private = 0.0.0.0/0", "holds every address"),
+        (
+            "REPORTING",
+            "Fallback_Destination = json://h",
+            "given without Notification_Destination, so it is not used",
+        ),
         ("MINE", "DBFile = x", "is no section of ours"),
         ("MINE", "DBFile = x", "DBFile belongs in [DATABASE]"),
         ("DATABASE", 'DBFile = "a b.db"', "the quotes are part of the value"),
@@ -62,6 +79,35 @@ def test_what_is_odd_is_a_warning(section: str, line: str, words: str, read) -> 
     warnings = read(with_line(section, line)).warnings
     assert any(words in warning for warning in warnings)
     assert all("a.conf, line " in warning for warning in warnings)
+
+
+@pytest.mark.parametrize(
+    ("section", "lines"),
+    [
+        ("SCAN", "Host_Timeout = 2"),
+        ("SCAN", "First_Minutes = 60\nLongest_Hours = 1"),
+        ("SCAN", "Allow_Private = 127.0.0.0/8"),
+        ("REPORTING", "Hook = '/srv/a b'"),
+        (
+            "REPORTING",
+            "Notification_Destination = a://b\nFallback_Destination = json://h",
+        ),
+    ],
+)
+def test_what_is_in_order_is_no_warning(section: str, lines: str, read) -> None:
+    assert read(with_line(section, lines)).warnings == ()
+
+
+def test_a_key_of_two_sections_sets_that_of_its_own(read) -> None:
+    config = read(with_line("SERVER", "CA_File = feed.pem") + "[SCAN]\nCA_File = s.pem")
+    assert (config.ca_file, config.scan_ca_file) == ("feed.pem", "s.pem")
+    assert config.warnings == ()
+
+
+def test_a_key_of_the_defaults_sets_it_in_every_section(read) -> None:
+    config = read(NEEDED + "[DEFAULT]\nCA_File = all.pem\n")
+    assert (config.ca_file, config.scan_ca_file) == ("all.pem", "all.pem")
+    assert config.warnings == ()
 
 
 def test_a_misspelt_key_is_told_beside_the_missing_one(problems) -> None:

@@ -46,6 +46,7 @@ def test_defaults_are_those_of_the_table(read) -> None:
         "max_message_mb": 16,
         "retry_first_seconds": 60.0,
         "max_retry_seconds": 60.0,
+        "contact": "",
         "act_servers": ("ws://127.0.0.1/",),
         "proxy_host": "",
         "proxy_port": None,
@@ -61,11 +62,40 @@ def test_defaults_are_those_of_the_table(read) -> None:
         "log_type": "file",
         "alerts_dir": "./alerts/%Y/%m/%d",
         "alert_monitor_timelapse": 180,
-        "notification_destination": "",
+        "notification_destination": (),
+        "fallback_destination": "",
+        "notify_on": "up",
+        "alert_on": frozenset(),
+        "digest_per_minute": 20,
+        "alert_tries": 8,
+        "hook": (),
+        "hook_timeout": 30.0,
+        "heartbeat_url": "",
         "connect_proxy": "",
         "http_ua": "",
         "ua_file": "",
+        "scan_resolvers": (),
+        "scan_allow_private": (),
+        "scan_concurrency": 1000,
+        "scan_host_timeout": 15.0,
+        "scan_connect_timeout": 5.0,
+        "scan_run_timeout": 0.0,
+        "scan_ca_file": "",
+        "scan_body_bytes": 524_288,
+        "scan_https_ports": (443,),
+        "scan_http_ports": (80,),
+        "scan_favicon": True,
+        "scan_revisit_hours": 24.0,
+        "scan_first_minutes": 10.0,
+        "scan_longest_hours": 24.0,
+        "enrich_asn": True,
+        "enrich_mmdb_file": "",
+        "enrich_rdap_ip_url": "",
+        "enrich_domain": True,
+        "enrich_rdap_bootstrap": "https://data.iana.org/rdap/dns.json",
         "safe_browsing_api_key": "",
+        "safe_browsing_api_url": "https://safebrowsing.googleapis.com",
+        "safe_browsing_daily_budget": 10_000,
     }
     found = {s.attribute: getattr(config, s.attribute) for s in SETTINGS}
     assert found == expected
@@ -107,6 +137,7 @@ def test_an_unchanged_file_of_the_old_program_loads() -> None:
     assert (config.proxy_host, config.proxy_port) == ("proxy.example", 3128)
     assert config.proxy_password == "100% s3cret"
     assert config.safe_browsing_api_key == "AIzaNotARealKey"
+    assert config.notification_destination == ("slack://token-a/token-b/token-c",)
 
 
 def test_every_problem_is_told_at_once_with_file_line_section_and_key() -> None:
@@ -187,6 +218,19 @@ SECRET_PLACES = [
     ("SAFEBROWSING", f"Safe_Browsing_API_Key = {SECRET}"),
     ("REPORTING", f"Notification_Destination = mailto://me:{SECRET}@mail.example"),
     ("REPORTING", f"Notification_Destination = json://a/{SECRET}, slack://{SECRET}/b"),
+    ("REPORTING", f"Fallback_Destination = slack://{SECRET}/b"),
+    ("REPORTING", f"Heartbeat_URL = https://u:{SECRET}@h/{SECRET}?{SECRET}"),
+    ("REPORTING", f"Heartbeat_URL = https://ping.example/{SECRET}"),
+    ("REPORTING", "Hook = post --token ${SECRET}"),
+    ("REPORTING", f"extra = {SECRET}\nHeartbeat_URL = https://h/%(extra)s"),
+    (
+        "REPORTING",
+        f"Heartbeat_URL = https://h/{SECRET}\nHook = fetch %(Heartbeat_URL)s",
+    ),
+    ("SAFEBROWSING", f"API_URL = https://u:{SECRET}@h/v4?key={SECRET}"),
+    ("SAFEBROWSING", "API_URL = https://h/${SECRET}"),
+    ("ENRICH", f"RDAP_IP_URL = https://u:{SECRET}@h/"),
+    ("ENRICH", f"RDAP_Bootstrap = https://h/dns.json?{SECRET}"),
     ("DATABASE", f"URL = postgresql://u:{SECRET}@db.example/ct?password={SECRET}"),
     ("CONNECT", f"Proxy = socks5://u:{SECRET}@p.example:1080"),
 ]
@@ -233,6 +277,13 @@ def test_no_secret_is_in_repr(section: str, lines: str, read) -> None:
         ("CONNECT", f"Proxy = ftp://u:{SECRET}@h:1"),
         ("CONNECT", f"Proxy = u:{SECRET}"),
         ("REPORTING", f"Notification_Destination = {SECRET}"),
+        ("REPORTING", f"Fallback_Destination = slack://{SECRET}, json://{SECRET}"),
+        ("REPORTING", f"Heartbeat_URL = ftp://ping.example/{SECRET}"),
+        ("REPORTING", f"Heartbeat_URL = ping.example/{SECRET}"),
+        ("REPORTING", "Hook = 'post ${SECRET}"),
+        ("SAFEBROWSING", f"API_URL = ftp://u:{SECRET}@h/?key={SECRET}"),
+        ("SCAN", "Resolver = ${SECRET}"),
+        ("SCAN", "Allow_Private = ${SECRET}"),
         ("SEARCH", "SearchKeywords = (${SECRET}"),
         ("DATABASE", "TABLEname = a-${SECRET}"),
     ],
@@ -266,6 +317,63 @@ def test_describe_shows_everything_in_force_in_the_form_of_the_file(read) -> Non
     assert sorted(keys) == sorted(s.key for s in SETTINGS)
     assert "LogLevel = 15" in describe(replace(config, log_level=15))
     assert "Stall_Seconds = 2.5" in describe(replace(config, stall_seconds=2.5))
+
+
+@pytest.mark.parametrize(
+    ("section", "line", "shown"),
+    [
+        ("SCAN", "Favicon = OFF", "Favicon = no"),
+        ("SCAN", "Https_Ports = 8443, 443", "Https_Ports = 8443 443"),
+        (
+            "SCAN",
+            "Allow_Private = ::1,127.0.0.0/8",
+            "Allow_Private = ::1/128 127.0.0.0/8",
+        ),
+        (
+            "SCAN",
+            "Resolver = 127.0.0.1 [::1]:5353",
+            "Resolver = 127.0.0.1:53 [::1]:5353",
+        ),
+        ("SCAN", "Host_Timeout = 2.50", "Host_Timeout = 2.5"),
+        ("REPORTING", "Alert_On = changed, DOWN", "Alert_On = down changed"),
+        ("REPORTING", "Hook = run  'a b' c", "Hook = run 'a b' c"),
+        (
+            "REPORTING",
+            "Heartbeat_URL = https://h/x",
+            f"Heartbeat_URL = https://h/{MASK}",
+        ),
+        ("ENRICH", "RDAP_Bootstrap = /a@b?.json", "RDAP_Bootstrap = /a@b?.json"),
+        ("ENRICH", "RDAP_IP_URL = http://h/x", "RDAP_IP_URL = http://h/x"),
+        (
+            "REPORTING",
+            "Notification_Destination = json://a/?x=1,2 ntfy://b,",
+            f"Notification_Destination = json://{MASK} ntfy://{MASK}",
+        ),
+    ],
+)
+def test_a_value_is_described(section: str, line: str, shown: str, read) -> None:
+    assert shown in describe(read(with_line(section, line)))
+
+
+@given(st.data())
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_is_described_means_the_same(read, data: st.DataObject) -> None:
+    """For lists and numbers, as whoever copies them from `--check-config` expects."""
+    port = st.integers(1, 65_535)
+    address = st.ip_addresses()
+    lines = [
+        f"Resolver = {', '.join(f'[{a}]:{p}' for a, p in pairs)}"
+        if (pairs := data.draw(st.lists(st.tuples(address, port), max_size=3)))
+        else "",
+        f"Allow_Private = {' '.join(map(str, data.draw(st.lists(address))))}",
+        f"Http_Ports = {' '.join(map(str, data.draw(st.lists(port))))}",
+        f"Host_Timeout = {data.draw(st.integers(1, 6000)) / 10}",
+        f"Favicon = {data.draw(st.sampled_from(['yes', 'False', 'ON', '0']))}",
+    ]
+    config = read(NEEDED + "[SCAN]\n" + "\n".join(lines))
+    again = read("\n".join(describe(config)))
+    for attribute in (s.attribute for s in SETTINGS if s.section == "SCAN"):
+        assert getattr(again, attribute) == getattr(config, attribute)
 
 
 def test_an_unset_secret_is_shown_as_unset(read) -> None:

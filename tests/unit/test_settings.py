@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ctmonitor.settings import SECTIONS, SETTINGS, Kind
+from ctmonitor.settings import BY_KEY, SECTIONS, SETTINGS, Kind
 from ctmonitor.settings_page import example_conf, main, settings_page
 
 ROOT = Path(__file__).parents[2]
@@ -31,10 +31,22 @@ def test_keys_of_the_old_program_are_all_there_and_no_others_claim_to_be_old() -
     assert old == promised
 
 
-def test_a_key_names_one_setting_whatever_its_case_and_section() -> None:
-    """Messages tell where a misplaced key belongs: it may belong in one place only."""
-    assert len({s.key.lower() for s in SETTINGS}) == len(SETTINGS)
+def test_a_key_names_one_setting_of_its_section_whatever_its_case() -> None:
+    assert len({(s.section, s.key.lower()) for s in SETTINGS}) == len(SETTINGS)
     assert len({s.attribute for s in SETTINGS}) == len(SETTINGS)
+
+
+def test_a_key_leads_to_its_settings_in_all_sections() -> None:
+    assert {(s.section, s.key) for found in BY_KEY.values() for s in found} == {
+        (s.section, s.key) for s in SETTINGS
+    }
+    assert [s.section for s in BY_KEY["ca_file"]] == ["SERVER", "SCAN"]
+
+
+def test_settings_stand_together_in_the_order_of_their_sections() -> None:
+    assert list(dict.fromkeys(s.section for s in SETTINGS)) == list(SECTIONS)
+    order = [list(SECTIONS).index(s.section) for s in SETTINGS]
+    assert order == sorted(order)
 
 
 def test_every_setting_stands_in_a_section_and_every_section_has_one() -> None:
@@ -45,7 +57,8 @@ def test_every_setting_stands_in_a_section_and_every_section_has_one() -> None:
 def test_a_row_is_complete(setting) -> None:
     assert setting.help.isprintable()
     assert not setting.help.endswith(".")
-    assert (setting.kind is Kind.CHOICE) == bool(setting.choices)
+    assert (setting.kind in (Kind.CHOICE, Kind.WORDS)) == bool(setting.choices)
+    assert setting.default or setting.kind is not Kind.BOOLEAN
     assert setting.default == "" or not setting.required
     if setting.kind is Kind.NUMBER or setting.kind is Kind.INTEGER:
         assert setting.minimum is not None
@@ -56,6 +69,8 @@ def test_accepted_tells_range_and_unit() -> None:
     assert accepted["Stall_Seconds"] == "a number of seconds, 1 to 3600"
     assert accepted["DetectionThreshold"] == "a whole number, 1 or more"
     assert accepted["LogType"] == "file, syslog or stderr"
+    assert accepted["Host_Timeout"] == "a number of seconds, 0.1 to 600"
+    assert accepted["Alert_On"].startswith("one or several of down, back, changed, ")
 
 
 def test_the_example_file_is_the_one_the_table_makes() -> None:
@@ -87,7 +102,9 @@ def test_the_example_file_has_every_key_once_below_its_help() -> None:
 def test_the_manual_has_a_row_for_every_key_and_no_cell_too_many() -> None:
     page = settings_page()
     for setting in SETTINGS:
-        (row,) = (li for li in page.splitlines() if li.startswith(f"| `{setting.key}`"))
+        section = page.split(f"\n## [{setting.section}]\n")[1].split("\n## ")[0]
+        start = f"| `{setting.key}` |"
+        (row,) = (li for li in section.splitlines() if li.startswith(start))
         assert len(re.findall(r"(?<!\\)\|", row)) == 6
         assert setting.help in row.replace(r"\|", "|")
 

@@ -45,6 +45,7 @@ OLD_ROWS = [
         "Stop checking on 2019-09-27",
     ),
 ]
+NUMBERS = 'SELECT ctm_id FROM "CertMon"'
 ORIGINAL_COLUMNS = (
     '"Domain", "SAN", "Issuer", "Fingerprint", "Startime", "FirstSeen", "StillInvestig"'
 )
@@ -103,6 +104,29 @@ def test_a_file_of_each_version_opens_in_place_and_keeps_its_rows(older: Place) 
     assert [reason.rule for reason in older.details()["login-paypal.example"].reasons]
 
 
+def test_the_scanner_finds_the_hosts_of_a_file_of_each_version(older: Place) -> None:
+    with older.open() as store:
+        due = store.followups().claim(NOON, 10, 60, "a")
+    assert [each.domain for each in due] == ["login-paypal.example", "up.example"]
+    assert [each.state.visits for each in due] == [0, 0]
+    # What another step made is as it was.
+    assert older.count("CertMon") == len(OLD_ROWS)
+    assert all(isinstance(number, int) for (number,) in older.sql(NUMBERS))
+
+
+def test_a_file_of_version_1_keeps_what_our_tables_hold(tmp_path: Path) -> None:
+    shutil.copy(VECTORS / "version_1.sqlite", tmp_path / "older.db")
+    older = Place(tmp_path / "older.db", "")
+    tables = ("reason", "issuance", "issuance_name", "host_issuance", "seen", "gap")
+    queries = [f"SELECT * FROM ctm_{name}" for name in (*tables, "cursor")]  # noqa: S608 - names of ours
+    before = [older.sql(query) for query in queries]
+    assert all(before)
+    older.open().close()
+    assert [older.sql(query) for query in queries] == before
+    versions = older.sql("SELECT version FROM ctm_migrations ORDER BY version")
+    assert versions == [(1,), (2,)]
+
+
 def test_what_the_steps_create_is_what_the_statements_expect(place: Place) -> None:
     place.open().close()
     engine = engine_of(place)
@@ -137,7 +161,8 @@ def test_a_new_database_has_the_latest_version_and_opens_again(place: Place) -> 
     for _ in range(2):
         place.open().close()
         rows = place.sql("SELECT version, applied_at FROM ctm_migrations")
-        assert rows == [(LATEST, "2026-11-21T12:00:00.000000+00:00")]
+        at = "2026-11-21T12:00:00.000000+00:00"
+        assert sorted(rows) == [(number, at) for number in range(1, LATEST + 1)]
 
 
 def test_a_database_of_a_newer_version_is_refused(place: Place) -> None:

@@ -163,6 +163,7 @@ def test_a_database_without_our_tables_is_read(place: Place) -> None:
         else "SELECT tablename FROM pg_tables WHERE tablename LIKE 'ctm_%'"
     ):
         place.sql(f"DROP TABLE {name}")
+    place.sql("DROP INDEX ctm_e7d48fb3_followed")  # of CertMon
     place.sql('ALTER TABLE "CertMon" DROP COLUMN ctm_id')
     place.sql('INSERT INTO "CertMon" ("Domain") VALUES (\'old.example\')')
     detail = place.details()["old.example"]

@@ -1,0 +1,1 @@
+"""Telling people: records, files, notifications, hooks, and an outbox behind them."""

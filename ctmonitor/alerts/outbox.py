@@ -1,0 +1,359 @@
+"""
+The sender: takes alerts that are due from the outbox and delivers them.
+
+    due -> file, hook, or message -> sent (after the delivery) | failed, due again later
+
+What ends in the middle is due again when its lease is over: told twice rather than
+never. A destination gets so many messages a minute; the last of them names all hosts
+that are still to be told.
+"""
+
+import asyncio
+import logging
+import random
+from collections import defaultdict, deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+from ctmonitor.alerts.base import Outcome
+from ctmonitor.alerts.text import Message, digest, fallback_message, message
+from ctmonitor.errors import AlertError, StoreError
+from ctmonitor.model.clock import now_utc
+from ctmonitor.model.followup import Channel, OutboxItem
+from ctmonitor.model.text import shortened
+from ctmonitor.net.backoff import pause_s
+
+log = logging.getLogger(__name__)
+
+_AT_ONCE = 100  # items a lease
+_LEASE_S = 900.0  # a digest waits for up to a minute, a hook for those before it
+_MINUTE = timedelta(minutes=1)
+_FIRST_PAUSE_S = 60.0
+_MOST_PAUSE_S = 3600.0
+_MOST_PROBLEMS = 10
+_HOOKS_AT_ONCE = 4
+
+
+class Box(Protocol):
+    """The store's outbox; called from several threads."""
+
+    def due(
+        self, now: datetime, limit: int, lease_s: float, owner: str
+    ) -> list[OutboxItem]:
+        """Items to be sent now, which nobody else gets for `lease_s`."""
+        ...
+
+    def sent(self, ids: Sequence[int], now: datetime, detail: str = "") -> None:
+        """Notes that items were delivered."""
+        ...
+
+    def failed(
+        self, id: int, now: datetime, error: str, next_attempt: datetime | None
+    ) -> None:
+        """Notes a failed attempt; None for `next_attempt` gives the item up."""
+        ...
+
+    def release(self, owner: str) -> None:
+        """Gives all leases of `owner` back."""
+        ...
+
+
+class Notifies(Protocol):
+    """Sends messages; see `ctmonitor.alerts.notify.Notifier`."""
+
+    @property
+    def has_fallback(self) -> bool: ...
+
+    def name(self, index: int | None) -> str: ...
+
+    async def send(self, index: int | None, message: Message) -> Outcome: ...
+
+
+class Starts(Protocol):
+    """Starts the operator's program; see `ctmonitor.alerts.hook.Hook`."""
+
+    async def run(self, alert: Mapping[str, Any]) -> Outcome: ...
+
+
+@dataclass(slots=True)
+class Flushed:
+    """
+    What a flush has done, in items.
+
+    Args:
+        failed: attempts that failed and are made again; dead: given up.
+        held: messages that wait for the minute to end.
+        problems: the first reasons, for people.
+    """
+
+    sent: int = 0
+    failed: int = 0
+    dead: int = 0
+    held: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Leased:
+    item: OutboxItem
+    until: datetime
+
+
+class Sender:
+    """
+    One sender of a process; one flush at a time.
+
+    Args:
+        file: writes an alert to its file.
+        on_file: told of each file that was written.
+        owner: names the sender in leases; unlike any other's.
+        digest_per_minute: messages to one destination, 1 or more.
+        tries: attempts until an item is given up.
+    """
+
+    def __init__(
+        self,
+        box: Box,
+        file: Callable[[Mapping[str, Any]], Path],
+        notifier: Notifies,
+        hook: Starts | None,
+        *,
+        owner: str,
+        digest_per_minute: int = 10,
+        tries: int = 10,
+        on_file: Callable[[Path, Mapping[str, Any]], None] = lambda path, alert: None,
+        now: Callable[[], datetime] = now_utc,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self._box = box
+        self._file = file
+        self._notifier = notifier
+        self._hook = hook
+        self._owner = owner
+        self._per_minute = digest_per_minute
+        self._tries = tries
+        self._on_file = on_file
+        self._now = now
+        self._sleep = sleep
+        self._draw = draw
+        self._held: dict[str, list[_Leased]] = defaultdict(list)  # by destination
+        self._told: dict[str, deque[datetime]] = defaultdict(deque)
+        self._hook_slots = asyncio.Semaphore(_HOOKS_AT_ONCE)
+        self._flushed = Flushed()
+        self._store_error: StoreError | None = None
+
+    async def flush(self, *, wait: bool = True) -> Flushed:
+        """
+        Delivers all that is due; what fails is due again later.
+
+        A cancelled flush gives back what it has not delivered.
+
+        Args:
+            wait: for the minute to end where a destination has had its messages. Else
+                what is left stays with this sender until the next flush or `release`.
+
+        Raises:
+            StoreError: the outbox cannot be read, or what was sent cannot be marked as
+                sent; everything else was delivered nevertheless.
+        """
+        self._flushed = Flushed()
+        self._store_error = None
+        try:
+            async with asyncio.TaskGroup() as group:
+                try:
+                    await self._collect(group)
+                except StoreError as exc:
+                    self._store_error = exc
+                for destination in list(self._held):
+                    group.create_task(self._tell(destination, wait=wait))
+        except BaseException:
+            await self.release()
+            raise
+        self._flushed.held = sum(map(len, self._held.values()))
+        if self._store_error is not None:
+            raise self._store_error
+        return self._flushed
+
+    async def release(self) -> None:
+        """Gives back what is held, so that the next sender need not wait for it."""
+        self._held.clear()
+        try:
+            await asyncio.to_thread(self._box.release, self._owner)
+        except StoreError as exc:
+            log.warning("alerts on their way are due again when leases end: %s", exc)
+
+    async def _collect(self, group: asyncio.TaskGroup) -> None:
+        """Writes files, starts hooks, and puts messages aside until all are known."""
+        while True:
+            now = self._now()
+            items = await asyncio.to_thread(
+                self._box.due, now, _AT_ONCE, _LEASE_S, self._owner
+            )
+            if not items:
+                return
+            until = now + timedelta(seconds=_LEASE_S)
+            await self._write([i for i in items if i.channel is Channel.FILE])
+            for item in items:
+                leased = _Leased(item, until)
+                if item.channel is Channel.NOTIFY:
+                    self._held[item.destination].append(leased)
+                elif item.channel is Channel.HOOK:
+                    group.create_task(self._start(leased))
+
+    # Files
+
+    async def _write(self, items: Sequence[OutboxItem]) -> None:
+        def write() -> list[Path | str]:
+            return [self._written(item) for item in items]
+
+        results = await asyncio.to_thread(write)
+        for item, result in zip(items, results, strict=True):
+            if isinstance(result, str):
+                await self._failed([item], result)
+            else:
+                self._on_file(result, item.payload)
+        written = zip(items, results, strict=True)
+        await self._sent([i for i, result in written if isinstance(result, Path)], "")
+
+    def _written(self, item: OutboxItem) -> Path | str:
+        try:
+            return self._file(item.payload)
+        except AlertError as exc:
+            return str(exc)
+        except Exception as exc:  # a record of another version holds up no others
+            log.exception("alert %s cannot be written", item.key)
+            return f"no record of an alert: {type(exc).__name__}"
+
+    # Hooks
+
+    async def _start(self, leased: _Leased) -> None:
+        async with self._hook_slots:
+            if leased.until <= self._now():
+                return  # another sender has it by now
+            if self._hook is None:
+                outcome = Outcome(False, "the settings have no hook any more")
+            else:
+                outcome = await self._hook.run(leased.item.payload)
+        if outcome.is_ok:
+            await self._sent([leased.item], outcome.detail)
+        else:
+            await self._failed([leased.item], outcome.detail)
+
+    # Messages
+
+    async def _tell(self, destination: str, *, wait: bool) -> None:
+        """
+        Tells one destination of all that waits for it.
+
+        One message each, as long as the minute has room for more than one. The last
+        one, and the next one after a failure, tells of all the rest.
+        """
+        waiting = self._held[destination]
+        has_failed = False
+        while waiting:
+            room, pause = self._room(destination)
+            if not room:
+                if not wait:
+                    return
+                await self._sleep(pause)
+                continue
+            count = len(waiting) if has_failed or room == 1 else 1
+            batch = [one.item for one in waiting[:count] if one.until > self._now()]
+            del waiting[:count]
+            if batch:
+                self._told[destination].append(self._now())
+                has_failed = not await self._message(destination, batch)
+
+    def _room(self, destination: str) -> tuple[int, float]:
+        """How many messages a destination may have now, and seconds until the next."""
+        told = self._told[destination]
+        now = self._now()
+        while told and told[0] + _MINUTE <= now:
+            told.popleft()
+        room = max(0, self._per_minute - len(told))
+        return room, (told[0] + _MINUTE - now).total_seconds() if told else 0.0
+
+    async def _message(self, destination: str, items: Sequence[OutboxItem]) -> bool:
+        index = int(destination) if destination.isdecimal() else -1
+        try:
+            alerts = [item.payload for item in items]
+            told = message(alerts[0]) if len(items) == 1 else digest(alerts)
+        except Exception as exc:  # a record of another version holds up no others
+            log.exception("no message can be made of %s", items[0].key)
+            await self._failed(items, f"no record of an alert: {type(exc).__name__}")
+            return False
+        outcome = await self._notifier.send(index, told)
+        if outcome.is_ok:
+            await self._sent(items, outcome.detail)
+            return True
+        name = self._notifier.name(index)
+        is_given_up = await self._failed(items, f"{name}: {outcome.detail}")
+        is_news = any(item.attempts == 0 for item in items)
+        if self._notifier.has_fallback and (is_news or is_given_up):
+            second = fallback_message(told, name, is_given_up=is_given_up)
+            outcome = await self._notifier.send(None, second)
+            if not outcome.is_ok:
+                log.error("the fallback failed as well: %s", outcome.detail)
+        return False
+
+    # What came of it
+
+    async def _sent(self, items: Sequence[OutboxItem], detail: str) -> None:
+        now = self._now()
+
+        await self._noted(
+            lambda: self._box.sent([item.id for item in items], now, detail)
+        )
+        self._flushed.sent += len(items)
+
+    async def _failed(self, items: Sequence[OutboxItem], error: str) -> bool:
+        """Notes a failure; whether an item was given up."""
+        now = self._now()
+        error = shortened(error, 500)
+        # One pause for all: told together, they stay together.
+        pause = pause_s(
+            max(item.attempts for item in items),
+            first_s=_FIRST_PAUSE_S,
+            most_s=_MOST_PAUSE_S,
+            draw=self._draw,
+        )
+        again = now + timedelta(seconds=pause)
+        dead = {item.id for item in items if item.attempts + 1 >= self._tries}
+
+        def note() -> None:
+            for item in items:
+                then = None if item.id in dead else again
+                self._box.failed(item.id, now, error, then)
+
+        await self._noted(note)
+        self._flushed.failed += len(items) - len(dead)
+        self._flushed.dead += len(dead)
+        problems = self._flushed.problems
+        if error not in problems and len(problems) < _MOST_PROBLEMS:
+            problems.append(error)
+        for item in items:
+            if item.id in dead:
+                log.error(
+                    "alert given up after %d attempts: %s: %s",
+                    item.attempts + 1,
+                    item.key,
+                    error,
+                )
+        log.warning(
+            "%d alerts were not delivered, first %s: %s",
+            len(items),
+            items[0].key,
+            error,
+        )
+        return bool(dead)
+
+    async def _noted(self, note: Callable[[], None]) -> None:
+        try:
+            await asyncio.to_thread(note)
+        except StoreError as exc:  # its lease ends, and it is told twice
+            log.error("what came of alerts cannot be noted: %s", exc)
+            self._store_error = exc

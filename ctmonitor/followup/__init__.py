@@ -1,0 +1,1 @@
+"""Following hosts: who is due, what changed, what is told."""

@@ -1,0 +1,46 @@
+"""What is told of a visit: its alert, and the channels that the alert goes through."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ctmonitor.model.clock import utc_text
+from ctmonitor.model.finding import HostDetail
+from ctmonitor.model.followup import Channel, DueHost, EventKind, OutboxItem
+from ctmonitor.model.site import SiteReport
+
+RecordOf = Callable[
+    [SiteReport, DueHost, HostDetail | None, EventKind], Mapping[str, Any]
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """
+    What is told, and how.
+
+    Args:
+        events: the events that make an alert.
+        destinations: number of notification destinations; 0 for none.
+        has_hook: whether a program is started for each alert.
+        record: makes the JSON alert.
+        details: what the store knows of some hosts, by host; called from one thread.
+    """
+
+    record: RecordOf
+    details: Callable[[Sequence[str]], Mapping[str, HostDetail]]
+    events: frozenset[EventKind] = frozenset({EventKind.UP})
+    destinations: int = 0
+    has_hook: bool = False
+
+    def outbox(
+        self, record: Mapping[str, Any], event: EventKind, report: SiteReport
+    ) -> Iterable[OutboxItem]:
+        """One item for each channel."""
+        alert = f"{report.host}:{event.value}:{utc_text(report.finished)}"
+        yield OutboxItem(f"{alert}:file", Channel.FILE, record)
+        for number in range(self.destinations):
+            key = f"{alert}:notify:{number}"
+            yield OutboxItem(key, Channel.NOTIFY, record, str(number))
+        if self.has_hook:
+            yield OutboxItem(f"{alert}:hook", Channel.HOOK, record)

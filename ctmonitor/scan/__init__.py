@@ -1,0 +1,1 @@
+"""Visiting hosts: names, pages, certificates, and who is behind them."""

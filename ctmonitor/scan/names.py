@@ -1,0 +1,216 @@
+"""
+What the name servers say of a host: addresses, aliases, who serves it, wildcards.
+
+Source: RFC 1034 section 3.6.2 (aliases), RFC 4592 (wildcards), RFC 5891 (labels in
+Unicode).
+"""
+
+import asyncio
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Generic, TypeVar
+
+import dns.exception
+import dns.resolver
+import idna
+
+from ctmonitor.errors import ConfigError
+from ctmonitor.model.site import Dns, DnsState
+from ctmonitor.scan.dnsclient import DnsClient, Server
+from ctmonitor.scan.dnsmessage import Answer, Kind
+
+_T = TypeVar("_T")
+
+_LABEL = re.compile(r"[a-z0-9_-]{1,63}")
+_MAX_CHARACTERS = 253
+_MAX_STEPS_UP = 3  # from a host to the zone that holds it
+_MAX_REMEMBERED = 10_000  # zones
+
+
+def ascii_host(host: str) -> str:
+    """
+    The host in lower-case A-labels without trailing dot; '' when it is no host name.
+
+    Underscores are let through: people run sites under such names.
+    """
+    labels = []
+    for label in host.removesuffix(".").split("."):
+        spelled = label.lower()
+        if not label.isascii():
+            try:
+                spelled = idna.encode(label, uts46=True).decode("ascii")
+            except (idna.IDNAError, UnicodeError):
+                return ""
+        if not _LABEL.fullmatch(spelled):
+            return ""
+        labels.append(spelled)
+    name = ".".join(labels)
+    return name if len(name) <= _MAX_CHARACTERS else ""
+
+
+def system_servers() -> tuple[Server, ...]:
+    """
+    The name servers that this machine uses.
+
+    Raises:
+        ConfigError: it names none.
+    """
+    try:
+        resolver = dns.resolver.Resolver(configure=True)
+    except (dns.exception.DNSException, OSError) as exc:
+        raise ConfigError(
+            f"This machine names no name servers ({exc}). Give one in [SCAN] Resolver."
+        ) from exc
+    return tuple((str(server), resolver.port) for server in resolver.nameservers)
+
+
+class Names:
+    """
+    Looks hosts up; many at the same time.
+
+    Args:
+        servers: addresses and ports, asked in this order; the system's when empty.
+        timeout_s: for one question, all servers together.
+        random_label: makes the label that shows a wildcard.
+
+    Raises:
+        ConfigError: no server is given and the system has none.
+    """
+
+    def __init__(
+        self,
+        servers: Sequence[Server] = (),
+        timeout_s: float = 5.0,
+        *,
+        random_label: Callable[[], str] = lambda: secrets.token_hex(8),
+    ) -> None:
+        self._servers = tuple(servers) or system_servers()
+        self._timeout_s = timeout_s
+        self._random_label = random_label
+        self._wildcards: _Once[frozenset[str] | None] = _Once()
+        self._nameservers: _Once[tuple[str, ...]] = _Once()
+
+    async def lookup(self, host: str) -> Dns:
+        """Everything about a host. Never raises for what name servers do."""
+        name = ascii_host(host)
+        if not name:
+            return _NO_NAME
+        async with self._client() as client:
+            first = await client.ask(name, Kind.A)
+            if first.has_failed or first.state is DnsState.NXDOMAIN:
+                return _dns(first, first)
+            async with asyncio.TaskGroup() as group:
+                second = group.create_task(client.ask(name, Kind.AAAA))
+                mail = group.create_task(client.ask(name, Kind.MX))
+                served = group.create_task(self._zone_servers(client, name))
+                beside = group.create_task(self._beside(client, name))
+        found = _dns(first, second.result())
+        return replace(
+            found,
+            nameservers=served.result(),
+            mail_hosts=mail.result().texts,
+            is_wildcard=_is_wildcard(found, beside.result()),
+        )
+
+    async def addresses(self, host: str) -> Dns:
+        """Addresses and aliases alone, as a redirect needs them. Never raises."""
+        name = ascii_host(host)
+        if not name:
+            return _NO_NAME
+        async with self._client() as client, asyncio.TaskGroup() as group:
+            first = group.create_task(client.ask(name, Kind.A))
+            second = group.create_task(client.ask(name, Kind.AAAA))
+        return _dns(first.result(), second.result())
+
+    def _client(self) -> DnsClient:
+        return DnsClient(self._servers, self._timeout_s)
+
+    async def _beside(self, client: DnsClient, name: str) -> frozenset[str] | None:
+        """What a random name beside `name` leads to; None when it was not asked."""
+        if name.count(".") < 2:  # `example.com` stands beside all of `com`
+            return None
+        parent = _parent(name)
+
+        async def ask() -> frozenset[str] | None:
+            beside = ascii_host(f"{self._random_label()}.{parent}")
+            if not beside:
+                return None  # the parent leaves no room
+            answer = await client.ask(beside, Kind.A)
+            if answer.state is DnsState.NO_ADDRESS:
+                answer = await client.ask(beside, Kind.AAAA)
+            if answer.has_failed:
+                return None
+            return frozenset((*answer.texts, *answer.cnames[-1:]))
+
+        return await self._wildcards.get(parent, ask)
+
+    async def _zone_servers(self, client: DnsClient, host: str) -> tuple[str, ...]:
+        """The name servers of the zone that holds the host."""
+        answer = await client.ask(host, Kind.NS)
+        if answer.texts or answer.has_failed or "." not in host:
+            return answer.texts
+        zone = _above(host, answer)
+
+        async def climb() -> tuple[str, ...]:
+            name = zone
+            for _ in range(_MAX_STEPS_UP):
+                answer = await client.ask(name, Kind.NS)
+                if answer.texts or answer.has_failed or "." not in name:
+                    return answer.texts
+                name = _above(name, answer)
+            return ()
+
+        return await self._nameservers.get(zone, climb)
+
+
+class _Once(Generic[_T]):
+    """Results by zone, each made once, also when many ask at the same time."""
+
+    def __init__(self) -> None:
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._made: dict[str, _T] = {}
+
+    async def get(self, key: str, make: Callable[[], Awaitable[_T]]) -> _T:
+        if key not in self._made:
+            async with self._locks.setdefault(key, asyncio.Lock()):
+                if key not in self._made:
+                    self._made[key] = await make()
+        result = self._made[key]
+        self._locks.pop(key, None)
+        while len(self._made) > _MAX_REMEMBERED:
+            del self._made[next(iter(self._made))]
+        return result
+
+
+_NO_NAME = Dns(DnsState.NXDOMAIN, detail="not a host name")
+
+
+def _parent(name: str) -> str:
+    return name.partition(".")[2]
+
+
+def _above(name: str, answer: Answer) -> str:
+    """The zone that an answer without records names, else the parent."""
+    # Behind an alias it is the zone of another name.
+    if answer.zone and name.endswith(f".{answer.zone}"):
+        return answer.zone
+    return _parent(name)
+
+
+def _dns(first: Answer, second: Answer) -> Dns:
+    """Both kinds of addresses together; what failed counts when nothing was found."""
+    addresses = first.texts + second.texts
+    cnames = first.cnames or second.cnames
+    if addresses:
+        return Dns(DnsState.FOUND, addresses, cnames)
+    worse = second if second.has_failed else first
+    return Dns(worse.state, cnames=cnames, detail=worse.detail)
+
+
+def _is_wildcard(found: Dns, beside: frozenset[str] | None) -> bool | None:
+    if beside is None or found.state is not DnsState.FOUND:
+        return None
+    # Large sites answer with other addresses each time, under one alias.
+    return not beside.isdisjoint((*found.addresses, *found.cnames[-1:]))

@@ -1,0 +1,249 @@
+"""
+Connections to sites under aiohttp: checked addresses, TLS that is judged, evidence.
+
+The first TLS handshake verifies the certificate as a browser would. When that fails a
+second connection takes whatever is served, because a phishing site with a wrong
+certificate is up all the same; what was wrong stands beside the certificate.
+
+Source: RFC 8446, RFC 9110 section 4.3.4 (names in certificates).
+"""
+
+import asyncio
+import asyncio.sslproto
+import re
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any
+
+import aiohttp
+from aiohttp.client_proto import ResponseHandler
+
+from ctmonitor.errors import ConfigError
+from ctmonitor.model.text import shortened
+from ctmonitor.net.route import Proxy
+from ctmonitor.scan.dialer import TIMEOUT, Dialer, VisitFailure, connection_failure
+
+_SHUTDOWN_S = 1.0  # how long a site may take to end TLS in an orderly way
+_TLS_BUFFER_BYTES = 32 * 1024
+_STATUS_LINE = re.compile(rb"HTTP/\d\.\d ([2-9]\d\d)(?=[ \r\n])")
+_LONGEST_START = 64
+
+Open = Callable[[str, int, bool, bool], Awaitable[ResponseHandler]]
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """
+    A new connection.
+
+    Args:
+        address: whose it is; empty behind a proxy.
+        certificate_der: None without TLS.
+        problem: why a browser would refuse the certificate.
+    """
+
+    handler: "Handler"
+    transport: asyncio.Transport
+    address: str
+    certificate_der: bytes | None = None
+    problem: str = ""
+
+
+class Handler(ResponseHandler):
+    """aiohttp's reader of answers; remembers that one began, though it never ended."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self._start = b""
+
+    def begin(self) -> None:
+        """Another answer is next on this connection."""
+        self._start = b""
+
+    def data_received(self, data: bytes) -> None:
+        if len(self._start) < _LONGEST_START:
+            self._start += data[:_LONGEST_START]
+        super().data_received(data)
+
+    @property
+    def begun_status(self) -> int | None:
+        """The status of the answer, once its status line came."""
+        found = _STATUS_LINE.match(self._start)
+        return int(found[1]) if found else None
+
+
+class Connector(aiohttp.BaseConnector):
+    """
+    The connections of one visit: nothing is shared with the visits to other hosts.
+
+    Args:
+        open_: makes a connection to a host and port, with TLS or without, or to the
+            proxy that relays requests to them.
+    """
+
+    def __init__(self, open_: Open) -> None:
+        super().__init__(limit=0)
+        self._open = open_
+
+    async def _create_connection(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Any],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's signature
+    ) -> ResponseHandler:
+        port = req.url.port
+        assert port is not None  # noqa: S101 - the guard refuses URLs without port
+        host, is_relayed = req.url.raw_host or "", req.proxy is not None
+        handler = await self._open(host, port, req.is_ssl(), is_relayed)
+        if is_relayed:
+            # Used once: tinyproxy passes what follows on to the site as it is, and with
+            # it the password of the proxy.
+            handler.force_close()
+        return handler
+
+
+class Transport:
+    """
+    Connects, for many visits at the same time.
+
+    Args:
+        connect_timeout_s: for one connection: TCP, proxy and TLS.
+        ca_file: PEM file of the only authorities to be trusted; empty for the system's.
+
+    Raises:
+        ConfigError: `ca_file` cannot be used.
+    """
+
+    def __init__(
+        self, dialer: Dialer, connect_timeout_s: float, ca_file: str = ""
+    ) -> None:
+        # asyncio, where uvloop is not used, clears 256 kB for every TLS connection:
+        # 386 MB with 1,000 hosts in their handshakes. A TLS record has 16 kB.
+        asyncio.sslproto.SSLProtocol.max_size = _TLS_BUFFER_BYTES
+        self._dialer = dialer
+        self._timeout_s = connect_timeout_s
+        self._strict = _strict_tls(ca_file)
+        self._lenient = _lenient_tls()
+
+    @property
+    def proxy(self) -> Proxy | None:
+        return self._dialer.proxy
+
+    async def connect(
+        self,
+        host: str,
+        port: int,
+        addresses: tuple[str, ...],
+        *,
+        secure: bool,
+        is_relayed: bool = False,
+    ) -> Served:
+        """
+        A connection to one of the addresses, or through the proxy to the host.
+
+        Args:
+            is_relayed: to the HTTP proxy alone, and without TLS.
+
+        Raises:
+            VisitFailure: none could be made.
+        """
+        if not secure:
+            return await self._attempt(host, port, addresses, None, is_relayed)
+        try:
+            return await self._attempt(host, port, addresses, self._strict)
+        except ssl.SSLError as exc:
+            problem = _problem(exc)
+        try:
+            served = await self._attempt(host, port, addresses, self._lenient)
+        except ssl.SSLError as exc:
+            raise VisitFailure("SSL error", _problem(exc)) from exc
+        return Served(
+            served.handler,
+            served.transport,
+            served.address,
+            served.certificate_der,
+            problem,
+        )
+
+    async def _attempt(
+        self,
+        host: str,
+        port: int,
+        addresses: tuple[str, ...],
+        tls: ssl.SSLContext | None,
+        is_relayed: bool = False,
+    ) -> Served:
+        step = "no connection"
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                opened = await self._dialer.dial(
+                    host, port, addresses, is_relayed=is_relayed
+                )
+                step = "TLS does not end"
+                return await self._adopt(opened, host, tls)
+        except TimeoutError as exc:
+            reason = f"{step} within {self._timeout_s:g} s"
+            raise VisitFailure(TIMEOUT, reason) from exc
+        except ssl.SSLError:
+            raise
+        except OSError as exc:
+            raise connection_failure(exc) from exc
+
+    async def _adopt(
+        self, opened: Any, host: str, tls: ssl.SSLContext | None
+    ) -> Served:
+        loop = asyncio.get_running_loop()
+        options: dict[str, Any] = {}
+        if tls is not None:
+            options = {
+                "ssl": tls,
+                "server_hostname": host,
+                "ssl_handshake_timeout": self._timeout_s + 1,  # ours comes first
+                "ssl_shutdown_timeout": _SHUTDOWN_S,
+            }
+        try:
+            transport, handler = await loop.create_connection(
+                lambda: Handler(loop), sock=opened, **options
+            )
+        except BaseException:
+            opened.close()
+            raise
+        peer = transport.get_extra_info("peername")
+        address = "" if self.proxy is not None or not peer else str(ip_address(peer[0]))
+        der = None
+        if tls is not None:
+            der = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        return Served(handler, transport, address, der)
+
+
+def _strict_tls(ca_file: str) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=ca_file or None)
+    except OSError as exc:  # ssl.SSLError is one
+        raise ConfigError(
+            f"[SCAN] CA_File {ca_file!r} cannot be read as PEM certificates: {exc}. "
+            "Give a file with authorities, or leave it empty for the system's."
+        ) from exc
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _lenient_tls() -> ssl.SSLContext:
+    """TLS as old and with keys as weak as this OpenSSL still speaks."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    context.options |= getattr(ssl, "OP_LEGACY_SERVER_CONNECT", 0x4)  # from 3.12
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _problem(exc: ssl.SSLError) -> str:
+    if isinstance(exc, ssl.SSLCertVerificationError):
+        return shortened(exc.verify_message or str(exc), 200)
+    words = (exc.reason or str(exc)).replace("_", " ").lower()
+    return shortened(f"TLS failed: {words}", 200)

@@ -1,0 +1,278 @@
+"""What name servers say, and what they do instead."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+
+import dns.flags
+import dns.message
+import dns.rcode
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ctmonitor.model.site import Dns, DnsState
+from ctmonitor.scan.names import Names, ascii_host
+from tests.fakes.dns import DnsServer, nobody, says, silent
+
+SHORT_S = 0.4
+
+
+def lookup(host: str, *servers: tuple[str, int], timeout_s: float = 5.0) -> Dns:
+    return asyncio.run(Names(servers, timeout_s).lookup(host))
+
+
+def test_everything_about_a_host() -> None:
+    table = {
+        "x.test": {"NS": ["ns1.x.test.", "NS2.x.test."], "A": ["127.0.8.9"]},
+        "www.x.test": {
+            "A": ["127.0.8.2", "127.0.8.1"],
+            "AAAA": ["::2"],
+            "MX": ["20 b.x.test.", "10 A.x.test."],
+        },
+    }
+    with DnsServer(table) as server:
+        found = lookup("www.x.test", server.address)
+    assert found.state is DnsState.FOUND
+    # dnspython's fake shuffles records of one kind as name servers do.
+    assert sorted(found.addresses[:2]) == ["127.0.8.1", "127.0.8.2"]
+    assert found.addresses[2:] == ("::2",)
+    assert sorted(found.nameservers) == ["ns1.x.test", "ns2.x.test"]
+    assert found.mail_hosts == ("a.x.test", "b.x.test")
+    assert found.is_wildcard is False
+
+
+def test_a_chain_of_aliases_is_kept_in_its_order() -> None:
+    table = {
+        "x.test": {"CNAME": ["y.test."]},
+        "y.test": {"CNAME": ["z.test."]},
+        "z.test": {"A": ["127.0.8.1"]},
+    }
+    with DnsServer(table) as server:
+        found = lookup("x.test", server.address)
+    assert found.cnames == ("y.test", "z.test")
+    assert found.addresses == ("127.0.8.1",)
+
+
+@pytest.mark.parametrize(
+    ("host", "state"),
+    [
+        ("missing.test", DnsState.NXDOMAIN),
+        ("mail.test", DnsState.NO_ADDRESS),
+        ("dangling.test", DnsState.NXDOMAIN),
+        ("loop.test", DnsState.SERVFAIL),
+        ("failing.test", DnsState.SERVFAIL),
+        ("refusing.test", DnsState.SERVFAIL),
+        ("garbage.test", DnsState.SERVFAIL),
+        ("other.test", DnsState.SERVFAIL),
+        ("silent.test", DnsState.TIMEOUT),
+    ],
+)
+def test_states_are_told_apart(host: str, state: DnsState) -> None:
+    table = {
+        "mail.test": {"MX": ["10 mx.mail.test."], "NS": ["ns.mail.test."]},
+        "dangling.test": {"CNAME": ["missing.test."]},
+        "loop.test": {"CNAME": ["pool.test."]},
+        "pool.test": {"CNAME": ["loop.test."]},
+    }
+
+    def other(query: dns.message.QueryMessage) -> bytes:
+        answer = dns.message.make_query("elsewhere.test", "A", id=query.id)
+        answer.flags |= dns.flags.QR
+        return answer.to_wire()
+
+    scripts = {
+        "failing.test": says(dns.rcode.SERVFAIL),
+        "refusing.test": says(dns.rcode.REFUSED),
+        "garbage.test": lambda query: query.id.to_bytes(2, "big") + b"\xff" * 40,
+        "other.test": other,
+        "silent.test": silent,
+    }
+    with DnsServer(table, scripts) as server:
+        found = lookup(host, server.address, timeout_s=SHORT_S)
+    assert found.state is state
+    assert found.detail
+    assert found.addresses == ()
+
+
+def test_a_name_with_mail_alone_keeps_what_it_has() -> None:
+    """It is registered, and may get an address any day (E7)."""
+    table = {"x.test": {"MX": ["10 mx.test."], "NS": ["ns.test."]}}
+    with DnsServer(table) as server:
+        found = lookup("x.test", server.address)
+    assert (found.nameservers, found.mail_hosts) == (("ns.test",), ("mx.test",))
+
+
+def test_the_root_as_mail_host_means_no_mail() -> None:
+    with DnsServer({"x.test": {"MX": ["0 ."], "A": ["127.0.8.1"]}}) as server:
+        assert lookup("x.test", server.address).mail_hosts == ()
+
+
+def test_an_ipv6_address_alone_is_found() -> None:
+    with DnsServer({"x.test": {"AAAA": ["::1"]}}) as server:
+        assert lookup("x.test", server.address).addresses == ("::1",)
+
+
+def test_a_server_that_nobody_listens_at_is_passed_over() -> None:
+    table = {"x.test": {"A": ["127.0.8.1"]}}
+    with nobody() as absent, DnsServer(table) as server:
+        assert lookup("x.test", absent, server.address).addresses == ("127.0.8.1",)
+        assert lookup("x.test", absent).state is DnsState.SERVFAIL
+
+
+def test_a_failing_server_is_passed_over() -> None:
+    failing = {"x.test": says(dns.rcode.SERVFAIL)}
+    with (
+        DnsServer({}, failing) as first,
+        DnsServer({"x.test": {"A": ["127.0.8.1"]}}) as second,
+    ):
+        found = lookup("x.test", first.address, second.address)
+    assert found.state is DnsState.FOUND
+
+
+def test_a_lost_packet_is_sent_again() -> None:
+    seen: list[int] = []
+    answer = says(dns.rcode.NXDOMAIN)
+
+    def script(query: dns.message.QueryMessage) -> bytes | None:
+        seen.append(query.id)
+        return answer(query) if len(seen) > 1 else None
+
+    with DnsServer({}, {"x.test": script}) as server:
+        found = lookup("x.test", server.address, timeout_s=2 * SHORT_S)
+    assert found.state is DnsState.NXDOMAIN
+    assert len(seen) == 2
+
+
+def test_a_hundred_addresses_come_over_tcp() -> None:
+    addresses = [f"127.0.8.{n}" for n in range(100)]
+    with DnsServer({"x.test": {"A": addresses}}) as server:
+        found = lookup("x.test", server.address)
+        assert server.over_tcp == ["x.test"]
+    assert sorted(found.addresses) == sorted(addresses)
+
+
+def test_thousands_of_addresses_are_bounded() -> None:
+    addresses = [f"127.1.{n // 250}.{n % 250}" for n in range(2500)]
+    with DnsServer({"x.test": {"A": addresses}}) as server:
+        assert len(lookup("x.test", server.address).addresses) == 256
+
+
+def test_a_wildcard_is_seen_by_a_random_name_once_for_its_zone() -> None:
+    table = {
+        "*.x.test": {"A": ["127.0.8.1"]},
+        "own.x.test": {"A": ["127.0.8.2"]},
+        "a.y.test": {"A": ["127.0.8.1"]},
+        "*.z.test": {"CNAME": ["pages.test."]},
+        "pages.test": {"A": ["127.0.8.3"]},
+    }
+    hosts = ["a.x.test", "b.x.test", "own.x.test", "a.y.test", "a.z.test", "x.test"]
+
+    async def all_at_once(names: Names) -> list[Dns]:
+        return await asyncio.gather(*map(names.lookup, hosts))
+
+    with DnsServer(table) as server:
+        names = Names([server.address], random_label=lambda: "random")
+        found = asyncio.run(all_at_once(names))
+        asked = [name for name, _ in server.questions if name.startswith("random")]
+    assert [dns.is_wildcard for dns in found] == [True, True, False, False, True, None]
+    assert asked.count("random.x.test") == 1
+
+
+def test_a_failing_neighbour_leaves_the_wildcard_open() -> None:
+    table = {"a.x.test": {"A": ["127.0.8.1"]}}
+    scripts = {"random.x.test": says(dns.rcode.SERVFAIL)}
+    with DnsServer(table, scripts) as server:
+        names = Names([server.address], random_label=lambda: "random")
+        assert asyncio.run(names.lookup("a.x.test")).is_wildcard is None
+
+
+def test_name_servers_of_the_zone_are_found_above_an_alias() -> None:
+    table = {
+        "x.test": {"NS": ["ns.x.test."]},
+        "a.b.x.test": {"CNAME": ["www.y.test."]},
+        "www.y.test": {"A": ["127.0.8.1"]},
+        "y.test": {"NS": ["ns.y.test."]},
+    }
+    with DnsServer(table) as server:
+        found = lookup("a.b.x.test", server.address)
+    assert found.nameservers == ("ns.x.test",)
+
+
+def test_a_redirect_asks_for_addresses_alone() -> None:
+    with DnsServer({"x.test": {"A": ["127.0.8.1"]}}) as server:
+        found = asyncio.run(Names([server.address]).addresses("x.test"))
+        assert sorted(server.questions) == [("x.test", "A"), ("x.test", "AAAA")]
+    assert found == Dns(DnsState.FOUND, ("127.0.8.1",))
+
+
+@pytest.mark.parametrize(
+    ("host", "spelled"),
+    [
+        ("Example.COM.", "example.com"),
+        ("_dmarc.x_y.test", "_dmarc.x_y.test"),
+        ("-a-.test", "-a-.test"),
+        ("m\u00fcller.test", "xn--mller-kva.test"),
+        ("\uff45xample.test", "example.test"),
+        ("xn--mller-kva.test", "xn--mller-kva.test"),
+        (".".join(["a" * 63] * 3 + ["b" * 61]), ".".join(["a" * 63] * 3 + ["b" * 61])),
+        (".".join(["a" * 63] * 3 + ["b" * 62]), ""),
+        ("a" * 64 + ".test", ""),
+        ("a..test", ""),
+        (".test", ""),
+        ("", ""),
+        ("*.test", ""),
+        ("a b.test", ""),
+        ("a/b.test", ""),
+        ("user@x.test", ""),
+        ("x\\032.test", ""),
+        ("x.test\n", ""),
+        ("\u2603\u200d.test", ""),
+        ("\udcff.test", ""),
+    ],
+)
+def test_names_are_spelled_as_name_servers_know_them(host: str, spelled: str) -> None:
+    assert ascii_host(host) == spelled
+
+
+@given(st.text(max_size=300))
+def test_what_is_spelled_is_a_host_name(host: str) -> None:
+    spelled = ascii_host(host)
+    assert ascii_host(spelled) == spelled
+    assert spelled.isascii()
+    assert len(spelled) <= 253
+
+
+def test_malformed_names_are_not_asked() -> None:
+    with DnsServer({}) as server:
+        for host in ("a..b", "x" * 300, "a b", "*.x.test"):
+            assert lookup(host, server.address).detail == "not a host name"
+        assert server.questions == []
+
+
+def test_the_longest_name_is_asked() -> None:
+    host = ".".join(["a" * 63] * 3 + ["b" * 56, "test"])
+    assert len(host) == 253
+    with DnsServer({host: {"A": ["127.0.8.1"]}}) as server:
+        assert lookup(host, server.address).state is DnsState.FOUND
+
+
+def test_a_name_in_unicode_is_asked_in_ascii() -> None:
+    with DnsServer({"xn--mller-kva.test": {"A": ["127.0.8.1"]}}) as server:
+        assert lookup("m\u00fcller.test", server.address).addresses == ("127.0.8.1",)
+
+
+def test_hundreds_at_a_time() -> None:
+    """Each holds one socket, so the usual limit of 1,024 suffices; all are closed."""
+    hosts = [f"h{n}.x.test" for n in range(800)]
+    table = {host: {"A": ["127.0.8.1"]} for host in hosts}
+
+    async def all_at_once(ask: Callable[[str], Awaitable[Dns]]) -> Sequence[Dns]:
+        return await asyncio.gather(*map(ask, hosts))
+
+    with DnsServer(table) as server:
+        names = Names([server.address], timeout_s=30)
+        found = asyncio.run(all_at_once(names.lookup))
+    assert {dns.state for dns in found} == {DnsState.FOUND}
+    with socket.socket() as probe:  # takes the lowest free number
+        assert probe.fileno() < 400

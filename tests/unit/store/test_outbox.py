@@ -1,0 +1,147 @@
+"""Alerts until they are delivered: once under a key, twice rather than never."""
+
+from datetime import timedelta
+
+import pytest
+
+from ctmonitor.model.followup import Channel
+from tests.unit.store.making import NOON, Place
+from tests.unit.store.visiting import DAY, HOUR, item, record, visit
+
+
+def put(place: Place, *keys: str, **more: str) -> None:
+    """Alerts of a visit, in their order."""
+    record(place, "a.example")
+    with place.open() as store:
+        hosts = store.followups()
+        hosts.claim(NOON, 1, 60, "a")
+        items = tuple(item(key, **more) for key in keys)
+        hosts.finish([visit("a.example", again=NOON, outbox=items)], "a")
+
+
+def test_an_item_comes_out_as_it_was_put_in(place: Place) -> None:
+    record(place, "a.example")
+    payload = {"title": "\u202e\x00\ud800", "names": ["a", None, 1.5, {"b": []}]}
+    told = item("a:1", Channel.HOOK, payload=payload, destination="2")
+    with place.open() as store:
+        hosts = store.followups()
+        hosts.claim(NOON, 1, 60, "a")
+        hosts.finish([visit("a.example", outbox=(told,))], "a")
+        (due,) = store.outbox().due(NOON, 9, 60, "s")
+    assert due.id > 0
+    assert (due.key, due.channel, due.destination) == ("a:1", Channel.HOOK, "2")
+    assert due.payload == payload
+    assert due.attempts == 0
+
+
+def test_items_are_leased_and_come_in_their_order(place: Place) -> None:
+    put(place, "1", "2", "3")
+    with place.open() as store, place.open() as other:
+        first = store.outbox().due(NOON, 2, 60, "a")
+        assert [each.key for each in first] == ["1", "2"]
+        assert [each.key for each in other.outbox().due(NOON, 9, 60, "b")] == ["3"]
+        assert store.outbox().due(NOON, 9, 60, "a") == []
+        # The sender died.
+        again = other.outbox().due(NOON + timedelta(seconds=60), 9, 60, "b")
+        assert [each.key for each in again] == ["1", "2", "3"]
+
+
+def test_released_items_are_due_again_and_only_those_of_the_owner(place: Place) -> None:
+    put(place, "1", "2")
+    with place.open() as store:
+        outbox = store.outbox()
+        mine = outbox.due(NOON, 1, 60, "a")
+        outbox.due(NOON, 1, 60, "b")
+        outbox.release("a")
+        assert outbox.due(NOON, 9, 60, "c") == mine
+
+
+def test_hastened_items_are_due_before_their_time_but_for_leased_ones(
+    place: Place,
+) -> None:
+    put(place, "1", "2", "3")
+    with place.open() as store:
+        outbox = store.outbox()
+        one, two, three = outbox.due(NOON, 9, 60, "a")
+        outbox.failed(one.id, NOON, "no route", NOON + DAY)
+        outbox.failed(two.id, NOON, "no route", None)
+        outbox.hasten(NOON + HOUR / 100)
+        (due,) = outbox.due(NOON + HOUR / 100, 9, 60, "b")
+        assert (due.id, due.attempts) == (one.id, 1)
+        assert outbox.due(NOON + HOUR, 9, 60, "c") == [three, due]
+
+
+def test_a_sent_item_is_never_due_again_even_when_told_twice(place: Place) -> None:
+    put(place, "1")
+    with place.open() as store:
+        outbox = store.outbox()
+        (due,) = outbox.due(NOON, 9, 60, "a")
+        outbox.sent([due.id], NOON + HOUR, "HTTP 200\n")
+        # A second sender, whose lease had ended, failed.
+        outbox.failed(due.id, NOON + HOUR, "late", NOON + HOUR)
+        assert outbox.due(NOON + DAY, 9, 60, "a") == []
+        assert (outbox.pending(), outbox.dead()) == (0, 0)
+    put(place, "1")
+    rows = place.sql("SELECT state, attempts, sent_at, last_result FROM ctm_outbox")
+    assert rows == [("sent", 1, "2026-11-21T13:00:00.000000+00:00", "HTTP 200\\x0a")]
+
+
+def test_a_failed_item_is_due_again_at_its_time_behind_new_ones(place: Place) -> None:
+    put(place, "1", "2")
+    with place.open() as store:
+        outbox = store.outbox()
+        first, second = outbox.due(NOON, 9, 60, "a")
+        outbox.failed(first.id, NOON, "503 " + "x" * 9999, NOON + HOUR)
+        outbox.failed(second.id, NOON, "503", NOON - HOUR)  # the clock was set
+        assert outbox.pending() == 2
+        (due,) = outbox.due(NOON, 9, 60, "a")
+        assert (due.key, due.attempts) == ("2", 1)
+        outbox.sent([due.id], NOON)
+        before = NOON + HOUR - timedelta(microseconds=1)
+        assert outbox.due(before, 9, 60, "a") == []
+        (due,) = outbox.due(NOON + HOUR, 9, 60, "a")
+        assert (due.key, due.attempts) == ("1", 1)
+    ((result,),) = place.sql("SELECT last_result FROM ctm_outbox WHERE key = '1'")
+    assert result.startswith("503 xxx")
+    assert len(result) == 500
+    put(place, "3")
+    with place.open() as store:
+        outbox = store.outbox()
+        later = NOON + 2 * HOUR
+        assert [each.key for each in outbox.due(later, 9, 60, "a")] == ["3", "1"]
+
+
+def test_an_item_that_is_given_up_is_counted_and_not_due(place: Place) -> None:
+    put(place, "1", "2")
+    with place.open() as store:
+        outbox = store.outbox()
+        first, _ = outbox.due(NOON, 9, 60, "a")
+        outbox.failed(first.id, NOON, "no such channel", None)
+        outbox.release("a")
+        assert [each.key for each in outbox.due(NOON + DAY, 9, 60, "a")] == ["2"]
+        assert (outbox.pending(), outbox.dead()) == (1, 1)
+
+
+@pytest.mark.parametrize("limit", [0, 1, 2])
+def test_no_more_items_come_than_asked_for(file: Place, limit: int) -> None:
+    put(file, "1", "2", "3")
+    with file.open() as store:
+        assert len(store.outbox().due(NOON, limit, 60, "a")) == limit
+
+
+def test_keys_of_any_length_stay_apart(place: Place) -> None:
+    put(place, "k" * 9999 + "1", "k" * 9999 + "2", "k" * 9999 + "1")
+    with place.open() as store:
+        assert store.outbox().pending() == 2
+
+
+def test_the_outbox_reads_an_index_and_not_all_items(file: Place) -> None:
+    file.open().close()
+    plan = str(
+        file.sql(
+            "EXPLAIN QUERY PLAN SELECT id FROM ctm_outbox WHERE state = 'due' AND "
+            "next_attempt <= 'x' AND lease_until <= 'x' ORDER BY next_attempt, id"
+        )
+    )
+    assert "USING INDEX ctm_outbox_next_attempt" in plan
+    assert "TEMP B-TREE" not in plan

@@ -9,6 +9,7 @@ Source: RFC 9112 section 3.2.2 (absolute form).
 """
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -132,7 +133,10 @@ class Session:
     ) -> None:
         await self._client.close()
         for transport in self._transports:
-            transport.abort()  # a site need not agree to the end
+            # A site need not agree to the end. Until Python 3.11.5 or so one that has
+            # ended already cannot be aborted.
+            with contextlib.suppress(AttributeError):
+                transport.abort()
 
     async def get(self, url: URL) -> Response:
         """

@@ -403,7 +403,7 @@ def test_a_hook_reads_the_alert_and_a_heartbeat_follows(world: World) -> None:
         hook = world.folder / "hook.py"
         hook.write_text("import sys; open('hooked', 'a').write(sys.stdin.read())")
         world.configure(
-            REPORTING__Hook=f"{sys.executable} '{hook}'",
+            REPORTING__Hook=f"'{sys.executable}' '{hook}'",
             REPORTING__Heartbeat_URL=f"http://127.0.0.1:{pulse.port}/alive",
         )
         world.names("a.example")

@@ -19,8 +19,10 @@ def script(tmp_path: Path):
     """Makes an executable of Python lines."""
 
     def make(lines: str) -> str:
-        path = tmp_path / "hook"
-        path.write_text(f"#!{sys.executable}\n{lines}\n")
+        path, code = tmp_path / "hook", tmp_path / "hook.py"
+        code.write_text(f"{lines}\n")
+        # Not named in the first line, where no path with a space may stand.
+        path.write_text(f"#!/bin/sh\nexec '{sys.executable}' '{code}' \"$@\"\n")
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
         return str(path)
 
@@ -52,9 +54,10 @@ def test_nothing_of_it_is_on_the_command_line_or_in_the_environment(
     told = asyncio.run(Hook((command, "-x", "$HOME")).run(titled(title)))
     assert told.is_ok
     arguments, environment = json.loads(seen.read_text())
-    assert arguments == [command, "-x", "$HOME"]
-    # LC_CTYPE is Python's own, in the C locale.
-    assert set(environment) <= {"PATH", "HOME", "LANG", "TZ", "LC_CTYPE"}
+    assert arguments == [f"{command}.py", "-x", "$HOME"]
+    # LC_CTYPE is Python's own, in the C locale; the last three are the shell's.
+    ours = {"PATH", "HOME", "LANG", "TZ", "LC_CTYPE"}
+    assert set(environment) <= ours | {"PWD", "SHLVL", "_"}
     assert "PATH" in environment
     assert "secret" not in str(environment)
     assert "evil" not in str(environment)

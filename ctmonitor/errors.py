@@ -5,6 +5,7 @@ All exceptions of the toolkit, one for each thing a caller does differently.
     +-- ConfigError           settings or command line are wrong; nothing was started
     +-- FormatError           bytes from outside are not what their format promises
     +-- SourceError           a feed or log cannot be read now; trying again may help
+    +-- IntegrityError        a log contradicts itself or its signature: evidence
     +-- StoreError            the database cannot be used
         +-- StoreUnavailable  ... at this moment (locked, disk full, server away): retry
     +-- AlertError            an alert could not be written; it is tried again
@@ -12,7 +13,7 @@ All exceptions of the toolkit, one for each thing a caller does differently.
 A message begins with what is wrong, says where, and ends with the next step.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 class CTMonitorError(Exception):
@@ -55,6 +56,29 @@ class SourceError(CTMonitorError):
     def __init__(self, message: str, retry_after_s: float | None = None) -> None:
         self.retry_after_s = retry_after_s
         super().__init__(message)
+
+
+class IntegrityError(CTMonitorError):
+    """
+    What a log served contradicts its signed head, an earlier one, or its key.
+
+    Nothing of it is believed. It may be the fault of a cache on the way, so it is
+    asked for again before the log is held to be bad.
+
+    Args:
+        kind: a short constant: `signature`, `shrunk`, `forked`, `root`, `inclusion`,
+            `consistency`, `origin`, `future`.
+        detail: expected and got, log and index.
+        evidence: name -> bytes as served, to be kept.
+    """
+
+    def __init__(
+        self, kind: str, detail: str, evidence: Mapping[str, bytes] | None = None
+    ) -> None:
+        self.kind = kind
+        self.detail = detail
+        self.evidence = dict(evidence or {})
+        super().__init__(f"{kind}: {detail}")
 
 
 class StoreError(CTMonitorError):

@@ -4,7 +4,7 @@ Entries of a log: runs of them as bytes, and single ones taken apart.
 Source: RFC 6962 sections 3.1 and 3.4, c2sp.org/static-ct-api section "Log Entries".
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -58,6 +58,20 @@ class Leaves(Protocol):
 
     @property
     def spans(self) -> Sequence[tuple[int, int]]: ...
+
+    @property
+    def lead(self) -> int:
+        """Bytes of each span before its timestamp: 0 in a tile, 2 of get-entries."""
+        ...
+
+    @property
+    def malformed(self) -> Mapping[int, str]:
+        """
+        Number of an entry (from 0) -> kind, where the framing is broken.
+
+        Such an entry hashes as any other, but `entry` raises.
+        """
+        ...
 
     def __len__(self) -> int: ...
 

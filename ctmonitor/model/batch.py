@@ -101,11 +101,30 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Malformed:
+    """
+    An entry of a log of which something could not be read.
+
+    Args:
+        log: address of the log that holds it; index: position in that log, from 0.
+        kind: what is wrong, a short constant.
+        detail: the same in full, with every kind when there are several.
+    """
+
+    log: str
+    index: int
+    kind: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """
     One step of a source; `cursor` is None when there is no position to keep.
 
     Args:
+        malformed_entries: stored with the cursor, by log and index; a feed's messages
+            are only counted.
         samples: a few of the malformed entries in words, for the log.
     """
 
@@ -114,3 +133,4 @@ class Batch:
     gaps: tuple[Gap, ...] = ()
     cursor: Cursor | None = None
     samples: tuple[str, ...] = ()
+    malformed_entries: tuple[Malformed, ...] = ()

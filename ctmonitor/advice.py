@@ -30,8 +30,10 @@ def check_required(
     needed = {Required.ALWAYS}
     source = readings["source"]
     if needs_source and not source.is_refused:
-        is_replay = source.value == "replay"
-        needed.add(Required.WITH_REPLAY if is_replay else Required.WITH_CERTSTREAM)
+        if "replay" in source.value:
+            needed.add(Required.WITH_REPLAY)
+        elif "certstream" in source.value or not source.value:
+            needed.add(Required.WITH_CERTSTREAM)
     for reading in readings.values():
         setting = reading.setting
         if setting.required not in needed or reading.text or reading.is_refused:
@@ -50,6 +52,7 @@ def check_required(
 def check_combinations(readings: Readings, problems: Problems) -> None:
     """Notes settings that do not go together."""
     _check_feed(readings, problems)
+    _check_logs(readings, problems)
     _check_scan(readings, problems)
     _check_unused(readings, problems)
 
@@ -71,6 +74,31 @@ def _check_feed(readings: Readings, problems: Problems) -> None:
                 f"[SERVER] {key} is given without Proxy_Host, so it is not used. Add "
                 f"Proxy_Host, or remove {key}.",
             )
+
+
+def _check_logs(readings: Readings, problems: Problems) -> None:
+    source = readings["source"]
+    if "replay" in source.value and len(source.value) > 1:
+        problems.error(
+            source.line,
+            "[SOURCES] Source names replay beside others; a recording is replayed "
+            "alone. Remove replay, or the others.",
+        )
+    if "logs" not in source.value:
+        return
+    if not readings["verify"].value:
+        problems.warning(
+            readings["verify"].line,
+            "[SOURCES] Verify = no: entries of logs are taken as served, so a log, or "
+            "whoever stands between, can make us report what no log has signed.",
+        )
+    if not readings["contact"].text:
+        problems.warning(
+            source.line,
+            "[SOURCES] Contact is empty: some logs let clients without a contact in "
+            "their User-Agent read slowly or not at all. Add your e-mail address or "
+            "web page.",
+        )
 
 
 def _check_scan(readings: Readings, problems: Problems) -> None:
@@ -104,11 +132,11 @@ def _check_unused(readings: Readings, problems: Problems) -> None:
             "them.",
         )
     source = readings["source"]
-    is_certstream = source.value == "certstream" and not source.is_refused
-    if "replay_file" in given and is_certstream:
+    is_live = "replay" not in source.value and not source.is_refused
+    if "replay_file" in given and is_live:
         problems.warning(
             readings["replay_file"].line,
-            "[SOURCES] Replay_File is not used, as Source is certstream. Set Source = "
+            "[SOURCES] Replay_File is not used, as Source is not replay. Set Source = "
             "replay to read it.",
         )
     destination = readings["notification_destination"]

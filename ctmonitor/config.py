@@ -12,6 +12,7 @@ from ctmonitor.errors import ConfigError
 from ctmonitor.model.text import printable
 from ctmonitor.problems import Problems
 from ctmonitor.settings import LOG_LEVELS, SECTIONS, SETTINGS, Kind, Setting
+from ctmonitor.sources.start import Start
 from ctmonitor.values import Reading, parse, reading
 
 __all__ = ["Config", "describe", "load", "masked_url"]
@@ -38,7 +39,7 @@ class Config:
     search_keywords: str
     blacklist_keywords: str
     detection_threshold: int
-    source: str
+    source: frozenset[str]
     replay_file: str
     stall_seconds: float
     stale_minutes: float
@@ -46,6 +47,18 @@ class Config:
     max_message_mb: int
     retry_first_seconds: float
     max_retry_seconds: float
+    failover_minutes: float
+    log_list: str = field(repr=False)
+    log_list_key: str
+    cache_dir: str
+    logs: tuple[str, ...]
+    exclude_logs: tuple[str, ...]
+    start: Start
+    poll_seconds: float
+    max_requests: int
+    max_requests_operator: int
+    verify: bool
+    evidence_dir: str
     contact: str
     act_servers: tuple[str, ...] = field(repr=False)
     proxy_host: str
@@ -195,6 +208,8 @@ def _shown(setting: Setting, config: Config) -> str:
             f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
             for host, port in parts
         )
+    if setting.kind is Kind.LOGS:
+        return ", ".join(value)
     if setting.kind is Kind.WORDS:
         return " ".join(word for word in setting.choices if word in value)
     if isinstance(value, bool):

@@ -51,6 +51,11 @@ class Kind(Enum):
         "white space or commas between"
     )
     COMMAND = "a program and its arguments; quotes keep words together"
+    LOGS = (
+        "names of logs, or parts of them, operator:NAME or state:NAME, one or several, "
+        "with commas or line breaks between"
+    )
+    START = "tip, beginning, a number of entries back, or a date such as 2026-11-01"
 
 
 _MAY_HOLD_PASSWORD = (
@@ -69,7 +74,7 @@ class Required(StrEnum):
 
     NEVER = ""
     ALWAYS = "required"
-    WITH_CERTSTREAM = "required unless Source is replay"
+    WITH_CERTSTREAM = "required unless Source is logs or replay"
     WITH_REPLAY = "required when Source is replay"
 
 
@@ -200,10 +205,13 @@ SETTINGS: tuple[Setting, ...] = (
         section="SOURCES",
         key="Source",
         attribute="source",
-        kind=Kind.CHOICE,
-        help="A live feed, or a recorded one from Replay_File",
-        default="certstream",
-        choices=("certstream", "replay"),
+        kind=Kind.WORDS,
+        help="A feed (certstream), the logs themselves, both, or Replay_File",
+        choices=("certstream", "logs", "replay"),
+        note=(
+            "Empty: the feed, and the logs while no ACTServer has been reached for",
+            "Failover_Minutes.",
+        ),
     ),
     Setting(
         section="SOURCES",
@@ -278,6 +286,113 @@ SETTINGS: tuple[Setting, ...] = (
         unit="seconds",
         minimum=1,
         maximum=3600,
+    ),
+    Setting(
+        section="SOURCES",
+        key="Failover_Minutes",
+        attribute="failover_minutes",
+        kind=Kind.NUMBER,
+        help="Without Source, when the logs are read as every feed failed; 0 is never",
+        default="10",
+        unit="minutes",
+        minimum=0,
+        maximum=10_080,
+    ),
+    Setting(
+        section="SOURCES",
+        key="Log_List",
+        attribute="log_list",
+        kind=Kind.PATH_OR_URL,
+        help="Which logs there are: a list of schema v3, from the web or a file",
+        default="https://www.gstatic.com/ct/log_list/v3/log_list.json",
+    ),
+    Setting(
+        section="SOURCES",
+        key="Log_List_Key",
+        attribute="log_list_key",
+        kind=Kind.PATH,
+        help="PEM file with the key that signs Log_List",
+        note=("Empty: the built-in key for the built-in address, else none.",),
+    ),
+    Setting(
+        section="SOURCES",
+        key="Cache_dir",
+        attribute="cache_dir",
+        kind=Kind.PATH,
+        help="Where the last good log list is kept; empty keeps none",
+        default="cache",
+    ),
+    Setting(
+        section="SOURCES",
+        key="Logs",
+        attribute="logs",
+        kind=Kind.LOGS,
+        help="Only these logs are read; empty for all that accept certificates",
+    ),
+    Setting(
+        section="SOURCES",
+        key="Exclude_Logs",
+        attribute="exclude_logs",
+        kind=Kind.LOGS,
+        help="These logs are not read",
+    ),
+    Setting(
+        section="SOURCES",
+        key="Start",
+        attribute="start",
+        kind=Kind.START,
+        help="Where a log begins that was never read",
+        default="tip",
+    ),
+    Setting(
+        section="SOURCES",
+        key="Poll_Seconds",
+        attribute="poll_seconds",
+        kind=Kind.NUMBER,
+        help="How often a log is asked for its head",
+        default="15",
+        unit="seconds",
+        minimum=1,
+        maximum=3600,
+    ),
+    Setting(
+        section="SOURCES",
+        key="Max_Requests",
+        attribute="max_requests",
+        kind=Kind.INTEGER,
+        help="Most requests to one log at the same time; it may bear fewer",
+        default="8",
+        unit="requests",
+        minimum=1,
+        maximum=64,
+    ),
+    Setting(
+        section="SOURCES",
+        key="Max_Requests_Operator",
+        attribute="max_requests_operator",
+        kind=Kind.INTEGER,
+        help="Most requests to all logs of one operator at the same time",
+        default="24",
+        unit="requests",
+        minimum=1,
+        maximum=512,
+    ),
+    Setting(
+        section="SOURCES",
+        key="Verify",
+        attribute="verify",
+        kind=Kind.BOOLEAN,
+        help="Believe an entry when it is proven to lie under a signed head",
+        default="yes",
+        note=("no: entries are taken as served, and a log can tell us anything.",),
+    ),
+    Setting(
+        section="SOURCES",
+        key="Evidence_dir",
+        attribute="evidence_dir",
+        kind=Kind.PATH,
+        help="What a log served that contradicts its heads; empty keeps nothing",
+        default="evidence",
     ),
     Setting(
         section="SOURCES",

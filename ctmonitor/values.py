@@ -15,6 +15,7 @@ from ctmonitor.references import resolved
 from ctmonitor.rules.literals import required_literals
 from ctmonitor.rules.pattern import check
 from ctmonitor.settings import BY_KEY, LOG_LEVELS, Kind, Required, Setting
+from ctmonitor.sources.start import Start
 
 COMMENT_BEHIND = re.compile(r"\s[#;]")
 
@@ -40,6 +41,8 @@ _NO_VALUE: dict[Kind, Any] = {
     Kind.RESOLVERS: (),
     Kind.COMMAND: (),
     Kind.WORDS: frozenset(),
+    Kind.LOGS: (),
+    Kind.START: Start(),
 }
 
 
@@ -184,6 +187,10 @@ def _value(setting: Setting, text: str) -> Any:
             return _some(addresses.resolvers(text))
         case Kind.COMMAND:
             return _command(text)
+        case Kind.LOGS:
+            return _some(_logs(text))
+        case Kind.START:
+            return Start.parse(text)
 
 
 def _some(found: _Found) -> _Found:
@@ -239,6 +246,12 @@ def _ports(text: str) -> tuple[int, ...]:
     if not all(1 <= port <= 65_535 for port in ports):
         raise ValueError
     return tuple(ports)
+
+
+def _logs(text: str) -> tuple[str, ...]:
+    # Names of logs hold spaces: "Google 'Argon2026h1' log".
+    parts = (" ".join(part.split()) for part in re.split(r"[,\n]", text))
+    return tuple(part for part in parts if part)
 
 
 def _command(text: str) -> tuple[str, ...]:

@@ -1,0 +1,72 @@
+"""What a log served that contradicts its signed head, kept in a directory."""
+
+import json
+import logging
+import re
+from datetime import datetime
+from pathlib import Path
+
+from ctmonitor.errors import IntegrityError
+from ctmonitor.model.clock import utc_text
+from ctmonitor.model.log import Log
+
+log = logging.getLogger(__name__)
+
+_MOST_CASES = 50  # of one log; a log that lies for weeks does not fill the disk
+
+
+class Evidence:
+    """
+    A directory a log, a directory a case in it: the documents as served, and
+    `about.json` which says what they are.
+    """
+
+    def __init__(self, directory: Path | None) -> None:
+        """
+        Args:
+            directory: made when it is needed; None keeps nothing.
+        """
+        self._directory = directory
+
+    def keep(self, log_: Log, error: IntegrityError, now: datetime) -> Path | None:
+        """
+        The directory of the case; None when it could not be kept, which is logged.
+        """
+        if self._directory is None:
+            return None
+        # A list's description becomes part of a path: letters, digits and dashes.
+        name = re.sub(r"[^A-Za-z0-9]+", "-", log_.name).strip("-")[:60] or "log"
+        home = self._directory / f"{name}-{log_.log_id.hex()[:12]}"
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            if sum(1 for _ in home.iterdir()) >= _MOST_CASES:
+                log.warning("%s: %d cases are kept, no more", home, _MOST_CASES)
+                return None
+            moment = now.strftime("%Y%m%dT%H%M%S.%fZ")
+            case = home / f"{moment}-{error.kind}"
+            case.mkdir()
+            for document, content in error.evidence.items():
+                safe = re.sub(r"[^A-Za-z0-9.-]+", "-", document)[:80]
+                (case / safe).write_bytes(content)
+            about = {
+                "time": utc_text(now),
+                "log": log_.name,
+                "operator": log_.operator,
+                "log_id": log_.log_id.hex(),
+                "address": log_.address,
+                "kind": error.kind,
+                "detail": error.detail,
+                "documents": sorted(error.evidence),
+            }
+            text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
+            (case / "about.json").write_text(text, encoding="utf-8")
+        except OSError as exc:
+            log.error(
+                "evidence against %s cannot be kept in %s: %s. Make the directory of "
+                "[SOURCES] Evidence_dir writable.",
+                log_.name,
+                home,
+                exc.strerror or exc,
+            )
+            return None
+        return case

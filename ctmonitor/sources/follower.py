@@ -1,0 +1,405 @@
+"""
+One log, followed for as long as it lives.
+
+    head -> adopt (proofs) -> read (entries, proven) -> outlet -> sleep -> head ...
+
+A log that does not answer is asked again after growing pauses. One that contradicts
+itself is not believed: the evidence is kept, one alarm is raised, and it is asked
+again, because caches lie, too; when it persists the log is held to be bad and asked
+rarely. Each change of state is one line for the operator.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from ctmonitor.ct.entry import Leaves
+from ctmonitor.errors import FormatError, IntegrityError, SourceError
+from ctmonitor.model.clock import now_utc, utc_text
+from ctmonitor.model.log import Log, TreeHead
+from ctmonitor.model.text import shortened
+from ctmonitor.net.backoff import pause_s as backoff_s
+from ctmonitor.sources.backlog import Backlog
+from ctmonitor.sources.evidence import Evidence
+from ctmonitor.sources.logclient import LogClient
+from ctmonitor.sources.logcursor import LogCursor
+from ctmonitor.sources.start import Start
+
+log = logging.getLogger(__name__)
+
+_ROUND_S = 30.0  # then the log is asked for its head again
+_FUTURE_S = 3600.0  # a log's clock may be ahead by this
+
+
+class Condition(StrEnum):
+    """How it goes with a log."""
+
+    STARTING = "starting"
+    FOLLOWING = "following"
+    UNREACHABLE = "unreachable"  # it does not answer, or not in its protocol
+    SUSPECT = "suspect"  # it contradicted itself and is asked again
+    BAD = "bad"  # it does so persistently
+    DRAINED = "drained"  # read to its final head
+    FINISHED = "finished"  # read to the head it had at the start
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """
+    Times of following, in seconds.
+
+    Args:
+        poll_s: between two heads.
+        partial_s: how long the head stays inside a tile until its part is read.
+        retry_first_s, retry_most_s: pauses after a log did not answer.
+        stale_s: how long an earlier head may come from a server that is late.
+        doubt_first_s: pause after a contradiction, doubled each time.
+        bad_after_s: contradictions over this time make a log bad.
+        bad_poll_s: pause of a bad log.
+    """
+
+    poll_s: float = 15.0
+    partial_s: float = 60.0
+    retry_first_s: float = 1.0
+    retry_most_s: float = 300.0
+    stale_s: float = 600.0
+    doubt_first_s: float = 30.0
+    bad_after_s: float = 1800.0
+    bad_poll_s: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class LogStatus:
+    """
+    How far and how well a log is read, for people.
+
+    Args:
+        position: next entry; None before the first head.
+        head_size: of the last head that was believed.
+        read: entries since the start of the program; errors: likewise.
+    """
+
+    log: Log
+    condition: Condition
+    since: datetime
+    position: int | None
+    head_size: int | None
+    read: int
+    errors: int
+    last_error: str
+
+    @property
+    def backlog(self) -> int | None:
+        """Entries that wait."""
+        if self.position is None or self.head_size is None:
+            return None
+        return self.head_size - self.position
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """
+    How logs are followed; the same for all of a run.
+
+    Args:
+        start: where logs begin that were never read.
+        once: end at the head that a log shows first.
+        tries: with `once`, attempts in a row before a log is given up.
+    """
+
+    start: Start
+    pace: Pace
+    evidence: Evidence
+    once: bool = False
+    tries: int = 4
+    now: Callable[[], datetime] = now_utc
+
+
+# Takes proven entries and the cursor that is true once they are stored; no entries
+# when only the head moved.
+Outlet = Callable[[Log, Leaves | None, LogCursor], Awaitable[None]]
+
+
+class Follower:
+    """One log and its position."""
+
+    def __init__(
+        self,
+        log_: Log,
+        client: LogClient,
+        at: LogCursor | None,
+        outlet: Outlet,
+        manner: Manner,
+    ) -> None:
+        """
+        Args:
+            at: where an earlier run stopped; None starts at `manner.start`.
+        """
+        self._log = log_
+        self._client = client
+        self._at = at
+        self._outlet = outlet
+        self._manner = manner
+        self._is_at_end = False
+        self._is_primed = False  # the client knows the tree of `at.head`
+        self._goal: int | None = None  # with `once`
+        self._inside = (-1, 0.0)  # a tile, and since when the head is in it
+        self._stale_since: float | None = None
+        self._failed_since: float | None = None
+        self._is_alarmed = False
+        self._cases: set[tuple[str, str]] = set()
+        self._backlog = Backlog()
+        self._condition = Condition.STARTING
+        self._since = manner.now()
+        self._read = 0
+        self._errors = 0
+        self._last_error = ""
+
+    @property
+    def status(self) -> LogStatus:
+        """A snapshot."""
+        at = self._at
+        return LogStatus(
+            self._log,
+            self._condition,
+            self._since,
+            None if at is None else at.position,
+            None if at is None or at.head is None else at.head.size,
+            self._read,
+            self._errors,
+            self._last_error,
+        )
+
+    def describe(self, log_: Log) -> None:
+        """Take over what a newer log list says of the same log."""
+        self._log = log_
+
+    async def run(self) -> bool:
+        """
+        Follow until the log is drained, or with `once` until it was read.
+
+        Returns False when it was given up (`once` alone).
+        """
+        attempt = 0
+        while True:
+            try:
+                ended = await self._round()
+            except IntegrityError as exc:
+                attempt += 1
+                pause_s = self._doubt(exc, attempt)
+            except (SourceError, FormatError) as exc:
+                attempt += 1
+                pause_s = self._miss(exc, attempt)
+            else:
+                attempt = 0
+                self._follow()
+                if ended is not None:
+                    self._enter(ended)
+                    log.info("log %s: %s at %d", self._log.name, ended, self._position)
+                    return True
+                pause_s = self._manner.pace.poll_s if self._is_at_end else 0.0
+            if self._manner.once and attempt >= self._manner.tries:
+                return False
+            await asyncio.sleep(pause_s)
+
+    @property
+    def _position(self) -> int:
+        return 0 if self._at is None else self._at.position
+
+    async def _round(self) -> Condition | None:
+        """Read what the log's present head allows; how it ended, if it did."""
+        at = await self._adopted(await self._client.head())
+        head = at.head
+        assert head is not None  # noqa: S101  just adopted
+        if self._goal is None and self._manner.once:
+            self._goal = head.size
+        end = self._readable(head, at.position)
+        self._is_at_end = True
+        if at.position < end:
+            until_s = time.monotonic() + _ROUND_S
+            await self._client.read(
+                at, end, lambda: time.monotonic() < until_s, self._take
+            )
+            self._is_at_end = self._position >= end
+            self._inside = (head.size >> 8, time.monotonic())
+        change = self._backlog.observe(time.monotonic(), self._position, head.size)
+        if change is not None and change.is_behind:
+            log.error(
+                "log %s: cannot keep up: %s. Raise [SOURCES] Max_Requests, or share "
+                "the logs among several machines.",
+                self._log.name,
+                change,
+            )
+        elif change is not None:
+            log.warning("log %s: keeps up again: %s", self._log.name, change)
+        final = self._log.final_size
+        if final is not None and self._position >= final:
+            return Condition.DRAINED
+        if self._goal is not None and self._position >= self._goal:
+            return Condition.FINISHED
+        return None
+
+    async def _adopted(self, head: TreeHead) -> LogCursor:
+        """The position, under `head` or one that is as good."""
+        client, at = self._client, self._at
+        self._check_clock(head)
+        if at is None:
+            at = LogCursor(await self._manner.start.position(client, head))
+        before = at.head
+        if before is not None:
+            self._compare(head, before)
+            if self._is_primed and head.size == before.size:
+                return at
+        at = await client.adopt(head, at)
+        self._is_primed = True
+        is_news = before is None or head.size > before.size
+        self._at = at
+        if is_news:
+            # Kept even when nothing is read: the next head has to contain this one.
+            await self._outlet(self._log, None, at)
+        return at
+
+    def _compare(self, head: TreeHead, before: TreeHead) -> None:
+        """Raises when `head` cannot follow `before`."""
+        documents = {"head": head.document, "head-before": before.document}
+        if head.size == before.size and head.root != before.root:
+            raise IntegrityError(
+                "forked",
+                f"{self._log.name} signed two heads of {head.size} entries, with the "
+                f"roots {before.root.hex()} and {head.root.hex()}",
+                documents,
+            )
+        if head.size >= before.size:
+            self._stale_since = None
+            return
+        shown = (
+            f"{self._log.name} shows a head of {head.size} entries after one of "
+            f"{before.size}"
+        )
+        now_s = time.monotonic()
+        if self._stale_since is None:
+            self._stale_since = now_s
+        is_old = head.timestamp_ms <= before.timestamp_ms
+        if is_old and now_s - self._stale_since < self._manner.pace.stale_s:
+            # One of several servers of the log, or a cache, is late.
+            raise SourceError(f"{shown}; an earlier one, from a server that is late?")
+        raise IntegrityError("shrunk", shown, documents)
+
+    def _check_clock(self, head: TreeHead) -> None:
+        ahead_s = head.timestamp_ms / 1000 - self._manner.now().timestamp()
+        if ahead_s > _FUTURE_S:
+            raise IntegrityError(
+                "future",
+                f"{self._log.name} signed a head that is {ahead_s:.0f} s ahead of this "
+                "machine's clock; check that this one is right",
+                {"head": head.document},
+            )
+
+    def _readable(self, head: TreeHead, position: int) -> int:
+        """Up to where to read now: a tile that still grows is left for later."""
+        whole = self._client.whole_end(head.size)
+        if whole == head.size or self._manner.once or head.size == self._log.final_size:
+            return head.size if self._goal is None else min(head.size, self._goal)
+        tile, since_s = self._inside
+        now_s = time.monotonic()
+        if tile != head.size >> 8:
+            self._inside = (head.size >> 8, now_s)
+        elif now_s - since_s >= self._manner.pace.partial_s:
+            return head.size
+        return whole
+
+    async def _take(self, leaves: Leaves, at: LogCursor) -> None:
+        await self._outlet(self._log, leaves, at)
+        self._at = at
+        self._read += len(leaves)
+
+    def _enter(self, condition: Condition) -> None:
+        self._condition = condition
+        self._since = self._manner.now()
+
+    def _follow(self) -> None:
+        if self._condition is not Condition.FOLLOWING:
+            if self._condition is not Condition.STARTING:
+                log.warning(
+                    "log %s: is read again, after being %s since %s",
+                    self._log.name,
+                    self._condition,
+                    utc_text(self._since),
+                )
+            self._enter(Condition.FOLLOWING)
+        self._failed_since = None
+        self._is_alarmed = False
+
+    def _failing_s(self, exc: Exception) -> float:
+        """For how long this has gone on; 0 at the first time."""
+        self._errors += 1
+        self._last_error = shortened(str(exc), 300)
+        now_s = time.monotonic()
+        if self._failed_since is None:
+            self._failed_since = now_s
+        return now_s - self._failed_since
+
+    def _miss(self, exc: SourceError | FormatError, attempt: int) -> float:
+        """Note that the log could not be read; the pause, in seconds."""
+        failing_s = self._failing_s(exc)
+        if self._condition in (Condition.STARTING, Condition.FOLLOWING):
+            self._enter(Condition.UNREACHABLE)
+            log.warning(
+                "log %s: cannot be read, it is tried again: %s",
+                self._log.name,
+                self._last_error,
+            )
+        elif failing_s > self._log.mmd_s and not self._is_alarmed:
+            self._is_alarmed = True
+            log.error(
+                "log %s: could not be read since %s, longer than its merge delay of "
+                "%d s: %s",
+                self._log.name,
+                utc_text(self._since),
+                self._log.mmd_s,
+                self._last_error,
+            )
+        pace = self._manner.pace
+        asked_s = exc.retry_after_s if isinstance(exc, SourceError) else None
+        own_s = backoff_s(
+            attempt - 1, first_s=pace.retry_first_s, most_s=pace.retry_most_s
+        )
+        return max(own_s, asked_s or 0.0)
+
+    def _doubt(self, exc: IntegrityError, attempt: int) -> float:
+        """Note a contradiction, with its evidence; the pause, in seconds."""
+        failing_s = self._failing_s(exc)
+        self._is_primed = False
+        where = None
+        case = (exc.kind, exc.detail)
+        if case not in self._cases:
+            self._cases.add(case)
+            where = self._manner.evidence.keep(self._log, exc, self._manner.now())
+        pace = self._manner.pace
+        if self._condition not in (Condition.SUSPECT, Condition.BAD):
+            self._enter(Condition.SUSPECT)
+            log.error(
+                "log %s: CONTRADICTION (%s): %s. Nothing more of it is believed until "
+                "it is resolved; it is asked again. Evidence: %s",
+                self._log.name,
+                exc.kind,
+                shortened(exc.detail, 500),
+                where or "not kept",
+            )
+        elif self._condition is Condition.SUSPECT and failing_s >= pace.bad_after_s:
+            self._enter(Condition.BAD)
+            log.error(
+                "log %s: is held to be BAD, the contradiction (%s) has persisted for "
+                "%d s: %s",
+                self._log.name,
+                exc.kind,
+                failing_s,
+                shortened(exc.detail, 500),
+            )
+        if self._condition is Condition.BAD:
+            return pace.bad_poll_s
+        return min(pace.doubt_first_s * 2.0 ** min(attempt - 1, 20), pace.bad_poll_s)

@@ -29,6 +29,22 @@ def leaf_hash(leaf: bytes) -> bytes:
     return state.digest()
 
 
+def hashes_of(
+    prefix: bytes, data: bytes, spans: Iterable[tuple[int, int]]
+) -> list[bytes]:
+    """The leaf hashes of `prefix + data[start:end]`, for each (start, end)."""
+    state = _LEAF.copy()
+    state.update(prefix)
+    copy = state.copy
+    view = memoryview(data)
+    hashes = []
+    for start, end in spans:
+        state = copy()
+        state.update(view[start:end])
+        hashes.append(state.digest())
+    return hashes
+
+
 def node_hash(left: bytes, right: bytes) -> bytes:
     """The 32 bytes of the node above two others."""
     state = _NODE.copy()

@@ -142,7 +142,7 @@ class Route:
         except (OSError, ValueError) as exc:  # ssl.SSLError is an OSError
             plain.close()
             where = _host_port(host, port)
-            raise SourceError(f"TLS with {where} failed: {_tls_failure(exc)}") from exc
+            raise SourceError(f"TLS with {where} failed: {tls_failure(exc)}") from exc
         except BaseException:
             plain.close()
             raise
@@ -175,13 +175,8 @@ class Route:
             ).connect(host, port, timeout=self.timeout_s)
         except (ProxyError, OSError, ValueError) as exc:
             # Also ProxyConnectionError and ProxyTimeoutError, which are OSErrors.
-            text = shortened(str(exc) or type(exc).__name__, 200)
-            advice = ""
-            if "407" in text or "auth" in text.lower():
-                advice = " (check Proxy_Username and Proxy_Password)"
-            raise SourceError(
-                f"no way to {where}: proxy {proxy} refused or failed: {text}{advice}"
-            ) from exc
+            said = str(exc) or type(exc).__name__
+            raise proxy_refusal(where, proxy, said) from exc
         return self._tuned(opened)
 
     def _tunnel(self, proxy: Proxy, where: str) -> socket.socket:
@@ -234,7 +229,19 @@ def _reply_status(sock: socket.socket, deadline_s: float) -> str:
     return status.strip()
 
 
-def _tls_failure(exc: Exception) -> str:
+def proxy_refusal(where: str, proxy: Proxy, said: str) -> SourceError:
+    """The error for a connection that `proxy` did not make, with what it said."""
+    text = shortened(said, 200)
+    advice = ""
+    if "407" in text or "auth" in text.lower():
+        advice = " (check Proxy_Username and Proxy_Password)"
+    return SourceError(
+        f"no way to {where}: proxy {proxy} refused or failed: {text}{advice}"
+    )
+
+
+def tls_failure(exc: Exception) -> str:
+    """Why TLS was not agreed on, with what to do about an unknown authority."""
     if not isinstance(exc, ssl.SSLCertVerificationError):
         return str(exc)
     advice = ""

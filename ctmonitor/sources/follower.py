@@ -252,7 +252,9 @@ class Follower:
         before = at.head
         if before is not None:
             self._compare(head, before)
-            if self._is_primed and head.size == before.size:
+            # Nothing new: no request for a tile or a proof (L7).
+            is_read = at.position >= head.size
+            if head.size == before.size and (self._is_primed or is_read):
                 return at
         at = await client.adopt(head, at)
         self._is_primed = True

@@ -5,13 +5,17 @@ certspotter follows the fake log, verifies it, and agrees on every matching cert
 entries and compared with the signed one.
 """
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.x509.oid import NameOID
 
+from tests import data
 from tests.fakes.log import FakeLog, rsa_key
-from tests.fakes.logentries import entries_for, many_entries
+from tests.fakes.logentries import entries_for, many_entries, recorded_entries
 from tests.fakes.logserver import Front, LogServer
 from tests.interop.certspotter import Spotted, follow
 from tests.interop.programs import program
@@ -113,3 +117,38 @@ def test_it_refuses_another_key(certspotter: str, tmp_path: Path) -> None:
         )
     assert spotted.verified_size == -1
     assert spotted.names == {}
+
+
+def test_recorded_certificates_have_the_same_names(
+    certspotter: str, tmp_path: Path
+) -> None:
+    """2,668 real entries, and every name in them: all that both can load agree."""
+    file = data.shared("rfc6962/entries.jsonl.gz")
+    log = FakeLog(entries=recorded_entries(file), has_leaf_index=False)
+    with LogServer(Front(log, "log", is_tiled=False)) as server:
+        spotted = spot(certspotter, server, tmp_path / "certspotter", ["."])
+    compared = 0
+    for index, names in spotted.names.items():
+        in_dns, in_subject = _names_in(log.entries[index].certificate)
+        assert in_dns <= names, index
+        assert names <= in_dns | in_subject, index
+        compared += 1
+    # It keeps a certificate that was logged twice once.
+    assert compared >= 0.99 * len({entry.certificate for entry in log.entries})
+
+
+def _names_in(certificate: bytes) -> tuple[set[str], set[str]]:
+    """DNS names, and what stands in CN; in lower case, as certspotter has them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # odd dates and serial numbers
+        loaded = x509.load_der_x509_certificate(certificate)
+        common = loaded.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        in_subject = {str(each.value).lower() for each in common}
+        try:
+            listed = loaded.extensions.get_extension_for_class(
+                x509.SubjectAlternativeName
+            ).value
+        except x509.ExtensionNotFound:
+            return set(), in_subject
+    in_dns = listed.get_values_for_type(x509.DNSName)
+    return {name.lower() for name in in_dns}, in_subject

@@ -1,0 +1,166 @@
+"""Which logs are followed by default, by name, by operator and by state."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ctmonitor.ct.loglist import parse_log_list
+from ctmonitor.model.log import Log, LogState
+from ctmonitor.sources.logselection import Selection, describe, select
+from tests.data import VECTORS
+
+NOW = datetime(2026, 7, 15, tzinfo=UTC)
+
+
+def _log(name: str, state: LogState = LogState.USABLE, **fields: object) -> Log:
+    values = {
+        "log_id": name.encode(),
+        "key": b"",
+        "name": name,
+        "operator": "Us",
+        "url": f"https://{name.lower()}.log.test/",
+        "state": state,
+    }
+    return Log(**(values | fields))  # type: ignore[arg-type]
+
+
+LOGS = [
+    _log("Usable"),
+    _log("Qualified", LogState.QUALIFIED),
+    _log("Pending", LogState.PENDING),
+    _log("Readonly", LogState.READONLY, operator="Others & Sons"),
+    _log("Retired", LogState.RETIRED),
+    _log("Rejected", LogState.REJECTED),
+    _log("Stateless", LogState.UNKNOWN),
+    _log("Over", interval_end=NOW - timedelta(days=30)),
+]
+
+
+def _names(selection: Selection) -> list[str]:
+    return [log.name for log in selection.chosen]
+
+
+def test_by_default_what_a_browser_believes_is_followed() -> None:
+    found = select(LOGS, [], [], now=NOW)
+    assert _names(found) == ["Usable", "Qualified", "Readonly", "Stateless"]
+    assert {log.name: reason for log, reason in found.left_out} == {
+        "Pending": "state pending",
+        "Retired": "state retired",
+        "Rejected": "state rejected",
+        "Over": "the range of expiry dates is over",
+    }
+    assert found.unmatched == ()
+
+
+@pytest.mark.parametrize(
+    ("include", "names"),
+    [
+        (["usable"], ["Usable"]),
+        (["READ"], ["Readonly"]),
+        (["*able"], ["Usable"]),
+        (["?sable"], ["Usable"]),
+        (["us*"], ["Usable"]),
+        (["usable.log.test"], ["Usable"]),  # the origin
+        (["stateless", "usable"], ["Usable", "Stateless"]),
+        (["re"], ["Readonly"]),  # a part of a name does not bring back the retired
+        (["re*"], ["Readonly"]),
+        (["retired"], ["Retired"]),
+        ([" Retired "], ["Retired"]),
+        (["rejected.log.test"], ["Rejected"]),
+        (["over"], ["Over"]),
+        (["operator:others & sons"], ["Readonly"]),
+        (["operator:other*"], ["Readonly"]),
+        (["Operator: SONS"], ["Readonly"]),
+        (["state:pending"], ["Pending"]),
+        (["state:Retired", "state:rejected"], ["Retired", "Rejected"]),
+        (["state:unknown"], ["Stateless"]),
+        (["state:usable"], ["Usable"]),  # not the shard that is over
+        (["*", "state:pending"], ["Usable", "Qualified", "Pending", "Readonly"]),
+    ],
+)
+def test_include(include: list[str], names: list[str]) -> None:
+    found = select(LOGS, include, [], now=NOW)
+    assert _names(found)[: len(names)] == names
+    assert len(found.chosen) == len(names) + ("*" in include)
+    assert found.unmatched == ()
+    assert len(found.chosen) + len(found.left_out) == len(LOGS)
+
+
+@pytest.mark.parametrize(
+    "exclude", ["Usable", "usa", "us*", "operator:Us", "state:usable"]
+)
+def test_exclude_goes_before_include(exclude: str) -> None:
+    found = select(LOGS, ["Usable", "Readonly"], [exclude], now=NOW)
+    assert _names(found) == ["Readonly"]
+    reasons = {log.name: reason for log, reason in found.left_out}
+    assert reasons["Usable"] == f"excluded by {exclude!r}"
+    assert reasons["Qualified"] == (
+        f"excluded by {exclude!r}"
+        if exclude == "operator:Us"
+        else "not among those that are named"
+    )
+
+
+def test_a_pattern_that_means_no_log_is_told() -> None:
+    found = select(LOGS, ["usable", "argon"], ["state:frozen", " "], now=NOW)
+    assert found.unmatched == ("argon", "state:frozen", " ")
+    assert _names(found) == ["Usable"]
+
+
+def test_brackets_are_no_wildcards() -> None:
+    logs = [_log("a[b]c"), _log("abc")]
+    assert _names(select(logs, ["*[b]c"], [], now=NOW)) == ["a[b]c"]
+
+
+def test_a_shard_is_over_when_nothing_can_come_any_more() -> None:
+    """Its range has ended, all that it took is merged, and a day for clocks is gone."""
+    end = NOW - timedelta(days=2)
+    shard = _log("Shard", interval_end=end, mmd_s=86400)
+    assert select([shard], [], [], now=NOW).chosen == ()
+    just = NOW - timedelta(seconds=1)
+    assert select([shard], [], [], now=just).chosen == (shard,)
+    readonly = _log("Shard", LogState.READONLY, interval_end=end)
+    assert select([readonly], [], [], now=NOW).chosen == ()
+    last = _log("Last", interval_end=datetime.max.replace(tzinfo=UTC))
+    assert select([last], [], [], now=NOW).chosen == (last,)
+
+
+def test_what_was_begun_is_drained() -> None:
+    """A log that retires while it is followed is read to its end, unless excluded."""
+    begun = {b"Retired", b"Over"}
+    found = select(LOGS, [], [], now=NOW, unfinished=begun)
+    assert {"Retired", "Over"} <= set(_names(found))
+    assert "Rejected" not in _names(found)
+    found = select(LOGS, [], ["retired"], now=NOW, unfinished=begun)
+    assert "Retired" not in _names(found)
+
+
+def test_states_can_be_set() -> None:
+    found = select(LOGS, [], [], {LogState.PENDING}, now=NOW)
+    assert _names(found) == ["Pending"]
+
+
+def test_the_list_of_chrome_in_july() -> None:
+    path = VECTORS / "loglists" / "gstatic_v3_log_list_2026-05-29.json"
+    listed = parse_log_list(path.read_bytes())
+    found = select(listed.logs, [], [], now=NOW)
+    assert not any("2026h1" in log.name for log in found.chosen)
+    assert sum(log.is_tiled for log in found.chosen) >= 15
+    assert len(found.chosen) + len(found.left_out) == 54
+    argon = select(listed.logs, ["argon"], [], now=NOW)
+    assert _names(argon) == ["Google 'Argon2026h2' log", "Google 'Argon2027h1'"]
+
+
+def test_lines_for_the_operator() -> None:
+    """What is followed, what is not and why, and what was asked for in vain (L12)."""
+    found = select(LOGS, ["*", "argon"], ["rejected"], now=NOW)
+    assert describe(found, ["Bogus: a placeholder"]) == [
+        "4 logs followed: Usable, Qualified, Readonly, Stateless",
+        "1 log left out, state pending: Pending",
+        "1 log left out, state retired: Retired",
+        "1 log left out, excluded by 'rejected': Rejected",
+        "1 log left out, the range of expiry dates is over: Over",
+        "1 log of the list cannot be followed: Bogus: a placeholder",
+        "no log of the list is meant by 'argon': look for its name in --list-logs",
+    ]
+    assert describe(select([], [], [], now=NOW)) == ["0 logs followed: none"]

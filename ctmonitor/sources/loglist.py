@@ -100,6 +100,7 @@ class LogListKeeper:
         now: Callable[[], datetime],
     ) -> None:
         self._source = source
+        self._shown = _without_password(source)
         self._is_url = source.lower().startswith(("http://", "https://"))
         if not key_pem and source.startswith(_SIGNED_FOLDER):
             key_pem = LOG_LIST_KEY
@@ -130,7 +131,7 @@ class LogListKeeper:
             await self._renew(now)
         if self._held is None:
             raise SourceError(
-                f"no log list from {self._source}: {self._trouble}; look at [SOURCES] "
+                f"no log list from {self._shown}: {self._trouble}; look at [SOURCES] "
                 "Log_List and Log_List_Key"
             )
         return KeptList(
@@ -201,7 +202,7 @@ class LogListKeeper:
         notes = []
         if self._trouble:
             notes.append(
-                f"the log list {self._source} is not renewed: {self._trouble}; the "
+                f"the log list {self._shown} is not renewed: {self._trouble}; the "
                 f"copy of {utc_text(held.fetched)} ({_age(now - held.fetched)} old) "
                 "stays in use"
             )
@@ -209,19 +210,19 @@ class LogListKeeper:
             notes.append(self._cache_trouble)
         if self._is_url and self._key_pem is None:
             notes.append(
-                f"the log list {self._source} is not verified: [SOURCES] Log_List_Key "
+                f"the log list {self._shown} is not verified: [SOURCES] Log_List_Key "
                 "names no key for it"
             )
         made = held.list.timestamp
         if made is not None and now - made > _OLD:
             notes.append(
-                f"the log list {self._source} was made {_age(now - made)} ago, on "
+                f"the log list {self._shown} was made {_age(now - made)} ago, on "
                 f"{utc_text(made)}: new logs may be missing in it; see whether "
                 "[SOURCES] Log_List is still published"
             )
         elif made is not None and made - now > _CLOCKS:
             notes.append(
-                f"the log list {self._source} is made in the future, on "
+                f"the log list {self._shown} is made in the future, on "
                 f"{utc_text(made)}: look at this machine's clock"
             )
         return notes
@@ -230,7 +231,7 @@ class LogListKeeper:
         """The last good copy, when it is of this source and as good as it was."""
         try:
             stored = msgspec.json.decode(path.read_bytes(), type=_Stored)
-            if stored.source != self._source:
+            if stored.source != self._shown:
                 return None
             if stored.fetched.tzinfo is None:
                 raise FormatError("log list cache: time without zone")
@@ -259,7 +260,7 @@ class LogListKeeper:
         return None
 
     def _store(self, path: Path, copy: _Copy) -> None:
-        stored = _Stored(self._source, copy.fetched, copy.body, copy.signature)
+        stored = _Stored(self._shown, copy.fetched, copy.body, copy.signature)
         draft = path.with_name(path.name + ".new")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -318,6 +319,12 @@ def _signature_address(source: str, *, is_url: bool) -> str:
         return source.removesuffix(".json") + ".sig"
     parts = urlsplit(source)
     return urlunsplit(parts._replace(path=parts.path.removesuffix(".json") + ".sig"))
+
+
+def _without_password(source: str) -> str:
+    scheme, slashes, rest = source.partition("://")
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}{slashes}{authority.rpartition('@')[2]}{slash}{path}"
 
 
 def _file(path: Path, max_bytes: int) -> bytes:

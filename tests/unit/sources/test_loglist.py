@@ -4,8 +4,11 @@ import asyncio
 import gzip
 import json
 import logging
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ctmonitor.ct.loglist import LOG_LIST_KEY, LOG_LIST_URL, parse_log_list
 from ctmonitor.errors import SourceError
+from ctmonitor.net.fetch import Fetcher
+from ctmonitor.net.route import Route
 from ctmonitor.sources.loglist import (
     MAX_LIST_BYTES,
     KeptList,
@@ -50,6 +55,11 @@ class Web:
             raise SourceError(f"{url}: 503")
         assert len(self.at[url]) <= max_bytes <= MAX_LIST_BYTES
         return self.at[url]
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
 
 
 class Clock:
@@ -152,6 +162,51 @@ def test_a_url_with_a_key_of_its_own(web: Web, keeper: Any) -> None:
         _current(keeper(URL, LOG_LIST_KEY))
     with pytest.raises(SourceError, match=r"log list key: no public key in PEM"):
         _current(keeper(URL, "no key"))
+
+
+def test_a_password_in_the_address_is_used_and_not_shown(
+    web: Web, clock: Clock, keeper: Any, tmp_path: Path
+) -> None:
+    url = "https://user:secret@lists.test/v3/logs.json?a=@"
+    web.at = {url: BODY}
+    one = keeper(url, cache_dir=tmp_path)
+    assert (
+        "https://lists.test/v3/logs.json?a=@ is not verified" in _current(one).notes[0]
+    )
+    assert b"secret" not in (tmp_path / "log_list.cache").read_bytes()
+    assert _current(keeper(url, cache_dir=tmp_path)).list.logs
+    assert web.asked == [url]
+
+
+def test_over_http_with_the_fetcher_of_the_logs(clock: Clock, tmp_path: Path) -> None:
+    """A server on loopback, as `python3 -m http.server` is one."""
+    (tmp_path / "logs.json").write_bytes(BODY)
+    (tmp_path / "logs.sig").write_bytes(SIGNATURE)
+    served = partial(Quiet, directory=str(tmp_path))
+
+    async def read(url: str) -> KeptList:
+        async with Fetcher(Route(), "tests") as fetcher:
+
+            async def fetch(url: str, max_bytes: int) -> bytes:
+                return (await fetcher.get(url, max_bytes=max_bytes)).body
+
+            return await LogListKeeper(url, LOG_LIST_KEY, None, fetch, clock).current()
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), served) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            base = f"http://127.0.0.1:{server.server_port}"
+            kept = asyncio.run(read(f"{base}/logs.json"))
+            with pytest.raises(SourceError, match="404"):
+                asyncio.run(read(f"{base}/none.json"))
+            (tmp_path / "logs.json").write_bytes(b" " * (MAX_LIST_BYTES + 1))
+            with pytest.raises(SourceError, match="bytes"):
+                asyncio.run(read(f"{base}/logs.json"))
+        finally:
+            server.shutdown()
+            thread.join()
+    assert (len(kept.list.logs), kept.is_verified, kept.notes) == (54, True, ())
 
 
 def test_a_url_is_read_again_after_six_hours(

@@ -89,6 +89,15 @@ class Leaves(Protocol):
         """
         ...
 
+    def signed(self, number: int) -> LogEntry:
+        """
+        The same without what the log did not sign, however broken that is.
+
+        Raises:
+            FormatError: the framing of the signed part is broken.
+        """
+        ...
+
     def since(self, start: int) -> "Leaves":
         """The same without the entries before `start`; `self` when there are none."""
         ...

@@ -1,0 +1,165 @@
+"""
+From a run of log entries to sightings: the prefilter picks, the parser reads.
+
+The prefilter sees the run's whole buffer in one pass. What it points at counts in the
+signed part of an entry and there in the parts that hold names, so that neither a
+chain nor an issuer called "Secure Server CA" makes candidates.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ctmonitor.ct.entry import Leaves, LogEntry
+from ctmonitor.ct.x509 import (
+    BMP_STRING,
+    COMMON_NAME,
+    UNIVERSAL_STRING,
+    certificate_of,
+    name_spans,
+)
+from ctmonitor.errors import FormatError
+from ctmonitor.model.batch import Malformed, Sighting
+from ctmonitor.model.clock import from_epoch
+from ctmonitor.model.log import Log
+from ctmonitor.sources.base import Scanner
+
+# Behind these a common name stands in characters of two or four bytes, in which no
+# literal of a rule shows: its entry is worth a look whatever the rules are.
+LEAF_MARKS = (
+    COMMON_NAME + bytes((BMP_STRING,)),
+    COMMON_NAME + bytes((UNIVERSAL_STRING,)),
+)
+
+# Behind the timestamp of 8 bytes: the entry's type, the SHA-256 of the issuer's key
+# (of a precertificate), the length of the certificate or TBSCertificate.
+_TYPE = 8
+_PRECERT = b"\0\1"
+_CERTIFICATE = _TYPE + 2 + 3
+_TBS_CERTIFICATE = _TYPE + 2 + 32 + 3
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """
+    What a run of entries gives.
+
+    Args:
+        candidates: how many of them were parsed.
+        malformed: in order, entries with a broken framing, whether they are candidates
+            or not, and candidates of which something else is broken.
+    """
+
+    sightings: tuple[Sighting, ...]
+    candidates: int
+    malformed: tuple[Malformed, ...]
+
+
+def screen_leaves(
+    leaves: Leaves, log: Log, feed: str, scanner: Scanner | None, now: datetime
+) -> Screened:
+    """
+    The entries in whose names the rules may find something.
+
+    Args:
+        feed: for the sightings, as `Sighting.feed`.
+        scanner: a prefilter with LEAF_MARKS; None when the rules want all entries.
+        now: when the entries were received.
+    """
+    sightings: list[Sighting] = []
+    # Of a candidate the words that say more replace these.
+    told: dict[int, list[str]] = {n: [kind] for n, kind in leaves.malformed.items()}
+    kinds = dict(leaves.malformed)
+    picked = candidates(leaves, scanner)
+    for number in picked:
+        index = leaves.start + number
+        wrong: list[str] = []
+        try:
+            entry = _entry(leaves, number, kinds, wrong)
+            certificate, defects = certificate_of(entry)
+        except FormatError as exc:
+            kinds.setdefault(number, exc.kind)
+            told[number] = [*wrong, str(exc)]
+            continue
+        if defects:
+            kinds.setdefault(number, defects[0])
+            wrong.extend(defects)
+        if wrong:
+            told[number] = wrong
+        sightings.append(
+            Sighting(
+                names=certificate.names,
+                feed=feed,
+                certificate=certificate,
+                log=log.address,
+                log_name=log.name,
+                index=index,
+                entry_type="PrecertLogEntry" if entry.is_precert else "X509LogEntry",
+                seen=now,
+                logged=from_epoch(entry.timestamp_ms / 1000),
+                link=log.link(index),
+            )
+        )
+    malformed = tuple(
+        Malformed(log.address, leaves.start + n, kinds[n], "; ".join(told[n]))
+        for n in sorted(told)
+    )
+    return Screened(tuple(sightings), len(picked), malformed)
+
+
+def _entry(
+    leaves: Leaves, number: int, kinds: dict[int, str], wrong: list[str]
+) -> LogEntry:
+    """
+    The entry, or what is signed of it when the rest is broken.
+
+    A log that hands out a broken chain must not hide a name by that.
+    """
+    try:
+        return leaves.entry(number)
+    except FormatError as exc:
+        kinds.setdefault(number, exc.kind)
+        entry = leaves.signed(number)
+        wrong.append(str(exc))
+        return entry
+
+
+def candidates(leaves: Leaves, scanner: Scanner | None) -> list[int]:
+    """Numbers, from 0, of the entries that have to be parsed, ascending."""
+    spans = leaves.spans
+    if scanner is None:
+        return list(range(len(spans)))
+    ends = scanner.ends(leaves.data) if spans else []
+    if not ends:
+        return []
+    starts = [start for start, _ in spans]
+    picked: list[int] = []
+    # A hit belongs to the entry in which its last byte lies.
+    at = bisect_right(ends, starts[0])
+    while at < len(ends):
+        number = bisect_right(starts, ends[at] - 1) - 1
+        start, end = spans[number]
+        after = bisect_right(ends, end, at)
+        if after > at:
+            if _is_candidate(leaves, start, end, ends[at:after]):
+                picked.append(number)
+            at = after
+        elif number + 1 < len(starts):
+            # Behind the signed part of an entry: to the next one.
+            at = bisect_right(ends, starts[number + 1], at)
+        else:
+            break
+    return picked
+
+
+def _is_candidate(leaves: Leaves, start: int, end: int, hits: Sequence[int]) -> bool:
+    data = leaves.data
+    timestamp = start + leaves.lead
+    kind = timestamp + _TYPE
+    is_precert = data[kind : kind + 2] == _PRECERT
+    at = timestamp + (_TBS_CERTIFICATE if is_precert else _CERTIFICATE)
+    spans = name_spans(data, at, end, is_precert)
+    if spans is None:
+        return True
+    return any(begin < hit <= stop for begin, stop in spans for hit in hits)

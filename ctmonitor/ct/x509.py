@@ -164,7 +164,7 @@ def certificate_of(entry: LogEntry) -> tuple[Certificate, tuple[str, ...]]:
 
 
 def name_spans(
-    data: bytes, start: int, end: int, is_precert: bool
+    data: bytes, start: int, end: int, is_precert: bool, until: int
 ) -> list[Span] | None:
     """
     The parts of a certificate in which names stand, without taking it apart.
@@ -174,6 +174,7 @@ def name_spans(
     Args:
         start: where in `data` the certificate begins, or the TBSCertificate of a
             precertificate; end: where it ends.
+        until: parts that begin there or later may be left out.
 
     Returns:
         None when the bytes do not tell: the certificate has to be parsed.
@@ -183,19 +184,21 @@ def name_spans(
         if not is_precert:
             at, _ = inner(data, at, end, SEQUENCE)
         at, _ = inner(data, at, end, SEQUENCE)
-        if data[at] == _VERSION:
-            _, at = extent(data, at, end)
-        for _ in range(4):  # serial number, algorithm, issuer, validity
-            _, at = extent(data, at, end)
+        # Version (if told), serial number, algorithm, issuer, validity.
+        for _ in range(5 if data[at] == _VERSION else 4):
+            if at >= until:
+                return [] if at <= end else None
+            size = data[at + 1]
+            at = at + 2 + size if size < 0x80 else extent(data, at, end)[1]
         _, subject_end = extent(data, at, end)
         spans = [(at, subject_end)]
         # The object may also occur by chance, in a key; that makes a span too many.
-        at = data.find(_SUBJECT_ALT_NAME, subject_end, end)
+        at = data.find(_SUBJECT_ALT_NAME, subject_end, min(until, end))
         while at >= 0:
             if len(spans) > _MAX_ALT_NAME_LISTS:
                 return None
             spans.append(_value(data, at, end))
-            at = data.find(_SUBJECT_ALT_NAME, at + _OID_BYTES, end)
+            at = data.find(_SUBJECT_ALT_NAME, at + _OID_BYTES, min(until, end))
     except (FormatError, IndexError):  # the end of `data` may come first
         return None
     return spans

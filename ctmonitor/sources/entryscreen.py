@@ -159,7 +159,11 @@ def _is_candidate(leaves: Leaves, start: int, end: int, hits: Sequence[int]) -> 
     kind = timestamp + _TYPE
     is_precert = data[kind : kind + 2] == _PRECERT
     at = timestamp + (_TBS_CERTIFICATE if is_precert else _CERTIFICATE)
-    spans = name_spans(data, at, end, is_precert)
+    spans = name_spans(data, at, end, is_precert, hits[-1])
     if spans is None:
         return True
-    return any(begin < hit <= stop for begin, stop in spans for hit in hits)
+    for begin, stop in spans:
+        for hit in hits:
+            if begin < hit <= stop:
+                return True
+    return False

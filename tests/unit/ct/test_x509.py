@@ -510,7 +510,7 @@ def test_an_issuer_is_told_as_feeds_do() -> None:
 def assert_names_lie_in_spans(data: bytes, certificate: Certificate) -> None:
     """What the prefilter may skip holds no name."""
     padded = b"\x30\x82" + data + b"\x30\x82"
-    spans = name_spans(padded, 2, 2 + len(data), False)
+    spans = name_spans(padded, 2, 2 + len(data), False, len(padded))
     if spans is None:
         return
     for name in certificate.names:
@@ -535,7 +535,7 @@ def attempted(entry: LogEntry) -> Certificate | None:
 @given(st.binary(max_size=400), st.booleans())
 def test_any_bytes_give_a_certificate_or_an_error(data: bytes, precert: bool) -> None:
     attempted(LogEntry(0, 0, precert, data, b""))
-    name_spans(data, 0, len(data), precert)
+    name_spans(data, 0, len(data), precert, len(data))
 
 
 @st.composite
@@ -578,8 +578,8 @@ def test_a_certificate_cut_off_anywhere_is_an_error() -> None:
 def test_spans_are_not_told_where_certificates_hide_them() -> None:
     lists = making.extension(SUBJECT_ALT_NAME, making.dns_names([b"a.example"]))
     many = tbs_certificate(extensions=[lists] * 9)
-    assert name_spans(many, 0, len(many), True) is None
+    assert name_spans(many, 0, len(many), True, len(many)) is None
     certificate, _ = certificate_of(precert_entry(many))
     assert certificate.names == ("a.example",)
     some = tbs_certificate(extensions=[lists] * 8)
-    assert len(name_spans(some, 0, len(some), True) or []) == 9
+    assert len(name_spans(some, 0, len(some), True, len(some)) or []) == 9

@@ -47,7 +47,7 @@ _BUFFER_BYTES = 512 * 1024
 
 # What a refusal says is read this far, so that its connection can be used again.
 _MAX_REFUSAL_BYTES = 16 * 1024
-_REFUSAL_S = 2.0
+_REFUSAL_S = 1.0
 
 _GZIP = 31  # zlib's wbits for a gzip member, its header and checksum included
 
@@ -57,6 +57,7 @@ _FAILURES = (
     ProxyError,
     ProxyConnectionError,
     ProxyTimeoutError,
+    EOFError,  # of a SOCKS proxy that ends the connection instead of replying
     OSError,
     ValueError,
 )
@@ -300,6 +301,8 @@ def _failure(url: URL, proxy: Proxy | None, exc: Exception) -> SourceError:
                 return proxy_refusal(where, proxy, _reason(exc.os_error))
             case ProxyError() | ProxyConnectionError() | ProxyTimeoutError():
                 return proxy_refusal(where, proxy, _reason(exc))
+            case EOFError():
+                return proxy_refusal(where, proxy, "it ended the connection")
     match exc:
         case aiohttp.ClientConnectorCertificateError():
             why = tls_failure(exc.certificate_error)

@@ -139,15 +139,16 @@ def test_a_request_says_who_asks_and_brings_nothing_else_along() -> None:
             Server(always(sent)) as server,
             Fetcher(DIRECT, AGENT) as fetcher,
         ):
+            url = f"http://localhost:{server.port}/t/x001/002?a=1"
             for _ in range(2):
-                reply = await fetcher.get(f"{server.url}/t/x001/002?a=1", max_bytes=10)
+                reply = await fetcher.get(url, max_bytes=10)
                 assert reply == Reply(200, b"{}", "text/plain")
             assert server.connections == 1
             for request in server.requests:
                 assert sorted(request.split("\r\n")) == sorted(
                     [
                         "GET /t/x001/002?a=1 HTTP/1.1",
-                        f"Host: 127.0.0.1:{server.port}",
+                        f"Host: localhost:{server.port}",
                         f"User-Agent: {AGENT}",
                         "Accept: */*",
                         "Accept-Encoding: gzip, identity",
@@ -303,6 +304,11 @@ def test_a_refusal_without_an_end_is_a_refusal() -> None:
     caught = failure(always(sent + b"x" * 1_000_000, Reset))
     assert isinstance(caught, Refused)
     assert caught.retry_after_s == 9
+
+
+def test_a_refusal_that_falls_silent_is_a_refusal() -> None:
+    sent = answer(b"half", "429 Slow", Content_Length="8", Retry_After="9")
+    assert isinstance(failure(always(sent, Hang), timeout_s=3), Refused)
 
 
 def _date(seconds: float, zone: str) -> str:
@@ -765,6 +771,59 @@ def test_requests_go_through_the_proxy_with_its_login(
         assert f"proxy {kind}://127.0.0.1:{running.port} refused" in str(caught.value)
         assert "check Proxy_Username and Proxy_Password" in str(caught.value)
         assert "wr0ng" not in str(caught.value)
+
+
+def test_a_proxys_connection_in_the_clear_carries_one_request() -> None:
+    # What comes after it may go to the server as it stands, with the login.
+    async def run() -> None:
+        async with Server(always(answer(b"fine"))) as server:
+            proxy = Proxy("http", "127.0.0.1", server.port, "scout", "p4ss")
+            async with Fetcher(Route(proxy), AGENT) as fetcher:
+                for _ in range(2):
+                    await fetcher.get("http://h.example/x?y", max_bytes=9)
+            assert server.connections == 2
+            for request in server.requests:
+                assert request.startswith("GET http://h.example/x?y HTTP/1.1\r\n")
+                assert "Proxy-Authorization: Basic c2NvdXQ6cDRzcw==\r\n" in request
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("kind", ["expired", "wrong_name"])
+def test_a_bad_certificate_behind_socks_is_refused(tmp_path: Path, kind: str) -> None:
+    ours = Authority.create(tmp_path)
+    tls = getattr(ours, kind)()
+    with microsocks(tmp_path) as running:
+        proxy = Proxy("socks5", running.host, running.port)
+        route = Route(proxy, str(ours.ca_file), timeout_s=5)
+        with pytest.raises(SourceError, match=r"TLS .* its certificate is refused: "):
+            _fetch_over_tls(tls, route)
+
+
+@pytest.mark.parametrize(("kind", "form"), [("socks5", b"\1"), ("socks5h", b"\3")])
+def test_names_are_resolved_where_the_kind_of_proxy_says(
+    kind: str, form: bytes
+) -> None:
+    asked = []
+
+    async def socks(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(3)  # version, one method: no login
+        writer.write(b"\5\0")
+        # Version, CONNECT, reserved; then 1 for an IPv4 address, 3 for a name.
+        asked.append((await reader.readexactly(4))[3:])
+        writer.close()
+
+    async def run() -> None:
+        listening = await asyncio.start_server(socks, "127.0.0.1", 0)
+        proxy = Proxy(kind, "127.0.0.1", listening.sockets[0].getsockname()[1])
+        async with listening, Fetcher(Route(proxy), AGENT) as fetcher:
+            with pytest.raises(
+                SourceError, match=r"proxy socks5.* ended the connection"
+            ):
+                await fetcher.get("http://localhost:9/", max_bytes=9)
+
+    asyncio.run(run())
+    assert asked == [form]
 
 
 @pytest.mark.parametrize("secure", [False, True])

@@ -370,6 +370,24 @@ def test_a_first_request_that_is_cancelled_lets_another_go_first() -> None:
     run(work)
 
 
+def test_a_request_without_outcome_hides_no_later_outcome() -> None:
+    async def work() -> None:
+        limit = Limit(4, 4, draw=lambda: 1.0)
+        requests = Requests(limit)
+        requests.ask(*range(6))
+        await settled()
+        await requests.end(0, outcome=lambda: limit.refused(10))
+        for name in (1, 2, 3):
+            requests.tasks[name].cancel()
+        await asyncio.sleep(11)
+        assert requests.begun[4:] == [4]
+        await requests.end(4, outcome=limit.succeeded)
+        assert requests.begun[4:] == [4, 5]
+        await requests.stop()
+
+    run(work)
+
+
 def test_a_pause_of_one_log_does_not_hold_another_of_the_operator() -> None:
     async def work() -> None:
         shared = asyncio.Semaphore(2)
@@ -402,6 +420,23 @@ def test_the_logs_of_an_operator_share_its_places() -> None:
         for requests in logs:
             await requests.stop()
         assert not shared.locked()
+
+    run(work)
+
+
+def test_a_request_that_is_cancelled_before_its_shared_place_leaves_its_own() -> None:
+    async def work() -> None:
+        shared = asyncio.Semaphore(1)
+        requests = Requests(Limit(1, 1, shared))
+        await shared.acquire()  # by another log
+        requests.ask(0, 1)
+        await settled()
+        requests.tasks[0].cancel()
+        await settled()
+        shared.release()
+        await settled()
+        assert requests.begun == [1]
+        await requests.stop()
 
     run(work)
 

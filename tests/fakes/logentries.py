@@ -17,6 +17,7 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Self
 
@@ -40,7 +41,7 @@ class FakeEntry:
         signed_entry: certificate, or of a precertificate its TBSCertificate; DER.
         issuer_key_hash, pre_certificate: of a precertificate, else empty.
         chain: DER of the issuers, leaf's issuer first.
-        names: the DNS names in it as issued, where known: the truth for tests.
+        names: DNS names and addresses as issued, where known: the truth for tests.
         extensions: CtExtensions as recorded; None: the log writes its own.
     """
 
@@ -181,7 +182,7 @@ class Issuer:
         start_ms: int = _EPOCH_MS,
     ) -> list[FakeEntry]:
         """
-        Entries for certificates with these DNS names each, in this order.
+        Entries for certificates with these names or addresses each, in this order.
 
         Args:
             kind: `both` (the precertificate, then its certificate), `precert`, `cert`.
@@ -257,7 +258,7 @@ class Issuer:
                 critical=False,
             )
             .add_extension(
-                x509.SubjectAlternativeName([x509.DNSName(name) for name in names]),
+                x509.SubjectAlternativeName([_general(name) for name in names]),
                 critical=False,
             )
         )
@@ -357,6 +358,13 @@ def _authority(
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(issuer_key, hashes.SHA256())
     )
+
+
+def _general(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
 
 
 def _cn(text: str) -> x509.NameAttribute[str]:

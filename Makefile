@@ -16,12 +16,13 @@ export PYTHON3 CONF
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo demo-feed run test check bench soak docs clean run-environment \
-	dev-environment
+.PHONY: help demo demo-feed demo-logs run test check bench soak docs clean \
+	run-environment dev-environment
 
 help:
 	@echo 'make demo             a recorded feed through daemon and scanner: alerts in a minute'
 	@echo 'make demo-feed        the same over a real websocket on loopback'
+	@echo 'make demo-logs        two signed logs on loopback, until Ctrl-C'
 	@echo 'make run CONF=FILE    the daemon with your settings, until Ctrl-C'
 	@echo 'make test             all tests'
 	@echo 'make check            format, lint, types, imports, generated docs'
@@ -43,6 +44,9 @@ demo: run-environment
 
 demo-feed: run-environment
 	@"$(PYTHON)" -m scripts.demo feed
+
+demo-logs: run-environment
+	@"$(PYTHON)" -m scripts.demo_logs demo
 
 run:
 	@if [ -z "$$CONF" ]; then \

@@ -214,7 +214,7 @@ def leaf_index(extensions: bytes) -> int | None:
     while at < len(extensions):
         data = at + 3
         end = data + int.from_bytes(extensions[at + 1 : data], "big")
-        if data > len(extensions) or end > len(extensions):
+        if end > len(extensions):
             raise FormatError("extensions: cut short", f"at {at}")
         if extensions[at] in found:
             raise FormatError("extensions: a type twice", f"type {extensions[at]}")

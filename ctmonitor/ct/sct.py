@@ -79,7 +79,7 @@ def sct_list(data: bytes) -> list[SCT]:
     Raises:
         FormatError: the list or one of its SCTs is malformed.
     """
-    if len(data) < 2 or int.from_bytes(data[:2], "big") != len(data) - 2:
+    if int.from_bytes(data[:2], "big") != len(data) - 2:
         raise FormatError("SCT list: other length than it says", f"{len(data)} bytes")
     found = []
     at = 2

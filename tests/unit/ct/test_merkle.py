@@ -352,6 +352,34 @@ def test_a_proof_is_of_its_sizes_and_roots_alone() -> None:
                 merkle.verify_consistency(second, root, first, first_root, proof)
 
 
+def test_a_proof_is_no_longer_than_its_tree_is_high() -> None:
+    """Else the nodes of a higher tree would pass for those of a lower one."""
+    root = _naive_root(LEAVES[:2])
+    with pytest.raises(IntegrityError, match="too long"):
+        merkle.verify_inclusion(LEAVES[1], 0, 1, root, [LEAVES[0]])
+    root = _naive_root(LEAVES[:4])
+    proof = [LEAVES[3], _naive_root(LEAVES[:2])]
+    with pytest.raises(IntegrityError, match="too long"):
+        merkle.verify_consistency(1, LEAVES[2], 2, root, proof)
+
+
+def test_two_hashes_cannot_share_their_bytes_otherwise() -> None:
+    """31 and 33 bytes hash to the same node as 32 and 32."""
+    root = _naive_root(LEAVES[:4])
+    shifted = [LEAVES[2][:31], LEAVES[2][31:] + LEAVES[3], _naive_root(LEAVES[:2])]
+    with pytest.raises(IntegrityError, match="not of 32 bytes"):
+        merkle.range_from_consistency(3, 4, root, shifted, None)
+    with pytest.raises(IntegrityError, match="not of 32 bytes"):
+        merkle.verify_inclusion(shifted[0], 2, 4, root, shifted[1:])
+
+
+@pytest.mark.parametrize(("first", "second"), [(4, 2), (2, 1), (-1, 5), (5, -1)])
+def test_a_tree_does_not_begin_with_a_larger_one(first: int, second: int) -> None:
+    root = _naive_root(LEAVES[:2])
+    with pytest.raises(IntegrityError, match="wrong order"):
+        merkle.verify_consistency(first, root, second, root, [])
+
+
 def test_the_empty_tree_begins_every_tree() -> None:
     root = _naive_root(LEAVES[:7])
     merkle.verify_consistency(0, merkle.EMPTY_ROOT, 7, root, [])

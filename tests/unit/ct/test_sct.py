@@ -181,6 +181,8 @@ def test_every_cut_is_noticed(sct: SCT) -> None:
         b"\0\2\0\1",
         b"\0\3\0\2\1",
         _list(_encoded(PLAIN)) + b"\0",
+        _list() + _list(_encoded(PLAIN)),
+        _list() + _opaque(2, _encoded(PLAIN)),
         _list(_encoded(PLAIN))[:-1],
         _list(_encoded(PLAIN), b""),
         _list(_encoded(PLAIN)[:-1]),

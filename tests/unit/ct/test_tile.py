@@ -513,6 +513,12 @@ def test_a_tile_has_its_width(held: int, width: int) -> None:
         TileLeaves.parse(_tile(0, held), 0, width)
 
 
+@pytest.mark.parametrize("held", [0, 1, 255])
+def test_a_tile_that_ends_too_early_says_where(held: int) -> None:
+    with pytest.raises(FormatError, match=f"too few entries: ends before entry {held}"):
+        TileLeaves.parse(_tile(0, held), 0, 256)
+
+
 def test_bytes_behind_the_last_entry() -> None:
     for width in (1, 2):
         with pytest.raises(FormatError, match="other length than its entries"):

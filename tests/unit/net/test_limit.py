@@ -374,7 +374,7 @@ def test_a_request_without_outcome_hides_no_later_outcome() -> None:
     async def work() -> None:
         limit = Limit(4, 4, draw=lambda: 1.0)
         requests = Requests(limit)
-        requests.ask(*range(6))
+        requests.ask(*range(8))
         await settled()
         await requests.end(0, outcome=lambda: limit.refused(10))
         for name in (1, 2, 3):
@@ -382,7 +382,7 @@ def test_a_request_without_outcome_hides_no_later_outcome() -> None:
         await asyncio.sleep(11)
         assert requests.begun[4:] == [4]
         await requests.end(4, outcome=limit.succeeded)
-        assert requests.begun[4:] == [4, 5]
+        assert requests.begun[4:] == [4, 5, 6]
         await requests.stop()
 
     run(work)

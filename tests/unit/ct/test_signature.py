@@ -75,6 +75,8 @@ def test_rsa_with_pkcs1_verifies_and_pss_does_not() -> None:
     key = LogKey(_spki(private.public_key()))
     good = private.sign(YETI_HEAD, padding.PKCS1v15(), hashes.SHA256())
     key.verify(YETI_HEAD, HASH_SHA256, SIGNATURE_RSA, good)
+    assert len(good) == 256  # both bytes of its length count
+    key.verify_signed(YETI_HEAD, DigitallySigned(4, 1, good).encoded())
     pss = padding.PSS(padding.MGF1(hashes.SHA256()), 32)
     wrong = private.sign(YETI_HEAD, pss, hashes.SHA256())
     for signature in (wrong, good[:-1], good + b"\0", b""):

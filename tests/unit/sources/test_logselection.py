@@ -112,6 +112,12 @@ def test_brackets_are_no_wildcards() -> None:
     assert _names(select(logs, ["*[b]c"], [], now=NOW)) == ["a[b]c"]
 
 
+def test_without_a_colon_it_is_a_name() -> None:
+    logs = [_log("State of the art"), _log("Operator's"), _log("Other")]
+    found = select(logs, ["state", "operator"], [], now=NOW)
+    assert _names(found) == ["State of the art", "Operator's"]
+
+
 def test_a_shard_is_over_when_nothing_can_come_any_more() -> None:
     """Its range has ended, all that it took is merged, and a day for clocks is gone."""
     end = NOW - timedelta(days=2)

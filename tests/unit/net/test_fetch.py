@@ -311,9 +311,12 @@ def test_a_refusal_that_falls_silent_is_a_refusal() -> None:
     assert isinstance(failure(always(sent, Hang), timeout_s=3), Refused)
 
 
-def _date(seconds: float, zone: str) -> str:
-    moment = datetime.now(UTC) + timedelta(seconds=seconds)
-    return moment.strftime(f"%a, %d %b %Y %H:%M:%S {zone}")
+def _date(seconds: float, zone: str) -> Callable[[], str]:
+    def header() -> str:
+        moment = datetime.now(UTC) + timedelta(seconds=seconds)
+        return moment.strftime(f"%a, %d %b %Y %H:%M:%S {zone}")
+
+    return header
 
 
 @pytest.mark.parametrize(
@@ -326,17 +329,22 @@ def _date(seconds: float, zone: str) -> str:
         pytest.param(_date(600, "UTC"), 500, 600, id="date in UTC"),
         pytest.param(_date(-600, "UTC"), 1, 1, id="date in the past"),
         pytest.param(_date(10**9, "GMT"), 3600, 3600, id="absurd date"),
-        pytest.param("tomorrow", None, None, id="words"),
     ],
 )
-def test_429_asks_for_a_pause(header: str, least_s: float, most_s: float) -> None:
-    caught = failure(always(answer(b"", "429 Slow", Retry_After=header)))
+def test_429_asks_for_a_pause(
+    header: str | Callable[[], str], least_s: float, most_s: float
+) -> None:
+    asked = header if isinstance(header, str) else header()
+    caught = failure(always(answer(b"", "429 Slow", Retry_After=asked)))
     assert isinstance(caught, Refused)
-    if least_s is None:
-        assert caught.retry_after_s is None
-    else:
-        assert caught.retry_after_s is not None
-        assert least_s <= caught.retry_after_s <= most_s
+    assert caught.retry_after_s is not None
+    assert least_s <= caught.retry_after_s <= most_s
+
+
+def test_429_with_words_for_a_pause_asks_for_none() -> None:
+    caught = failure(always(answer(b"", "429 Slow", Retry_After="tomorrow")))
+    assert isinstance(caught, Refused)
+    assert caught.retry_after_s is None
 
 
 def test_a_connection_is_used_again_after_a_refusal() -> None:
@@ -479,7 +487,7 @@ def test_one_byte_at_a_time_ends_after_the_time_limit() -> None:
             yield b"x"
             await asyncio.sleep(0.05)
 
-    caught = failure(talk, timeout_s=0.4, idle_s=0.3)
+    caught = failure(talk, timeout_s=0.4)
     assert "no complete answer within 0.4 s" in str(caught)
 
 
@@ -489,7 +497,7 @@ def test_headers_one_byte_at_a_time_end_after_the_time_limit() -> None:
             yield bytes([byte])
             await asyncio.sleep(0.05)
 
-    caught = failure(talk, timeout_s=0.4, idle_s=0.3)
+    caught = failure(talk, timeout_s=0.4)
     assert "no complete answer within 0.4 s" in str(caught)
 
 
@@ -574,7 +582,7 @@ def test_no_more_requests_are_under_way_than_there_are_places() -> None:
         nonlocal under_way, most
         under_way += 1
         most = max(most, under_way)
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.05)
         under_way -= 1
         yield answer(b"fine")
 
@@ -586,7 +594,7 @@ def test_no_more_requests_are_under_way_than_there_are_places() -> None:
             # Waiting for a place is not part of a request's time.
             await asyncio.gather(
                 *(
-                    fetcher.get(server.url, max_bytes=9, timeout_s=0.3)
+                    fetcher.get(server.url, max_bytes=9, timeout_s=0.7)
                     for _ in range(60)
                 )
             )
@@ -862,7 +870,7 @@ def test_a_silent_proxy_costs_the_time_for_a_connection(kind: str) -> None:
 def test_a_silent_tls_server_costs_the_time_for_a_connection() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        route = Route(use_environment=False, timeout_s=0.3)
+        route = Route(use_environment=False, timeout_s=0.7)
         said = _refused_by(f"https://127.0.0.1:{port}/", route)
     assert said == f"cannot connect to 127.0.0.1:{port}: no connection in time"
 

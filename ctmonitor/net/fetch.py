@@ -35,7 +35,7 @@ from ctmonitor.net.route import Proxy, Route, proxy_refusal, tls_failure
 _MAX_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
-# Skylight asks to wait until the current second (protocols: Retry-After in practice).
+# Skylight asks to wait until the second that has just begun.
 _LEAST_PAUSE_S = 1.0
 _MOST_PAUSE_S = 3600.0
 

@@ -43,6 +43,8 @@ class FakeEntry:
         chain: DER of the issuers, leaf's issuer first.
         names: DNS names and addresses as issued, where known: the truth for tests.
         extensions: CtExtensions as recorded; None: the log writes its own.
+        raw_leaf, raw_extra: leaf_input and extra_data as they are, framed or not, for
+            a log of RFC 6962; None: made from the rest.
     """
 
     timestamp_ms: int
@@ -52,6 +54,8 @@ class FakeEntry:
     chain: tuple[bytes, ...] = ()
     names: tuple[str, ...] = ()
     extensions: bytes | None = None
+    raw_leaf: bytes | None = None
+    raw_extra: bytes | None = None
 
     @property
     def is_precert(self) -> bool:
@@ -78,9 +82,13 @@ class FakeEntry:
 
     def leaf_input(self, extensions: bytes) -> bytes:
         # struct { Version version = v1(0); MerkleLeafType = timestamped_entry(0); ...
+        if self.raw_leaf is not None:
+            return self.raw_leaf
         return b"\0\0" + self.timestamped_entry(extensions)
 
     def extra_data(self) -> bytes:
+        if self.raw_extra is not None:
+            return self.raw_extra
         chain = _u24(b"".join(_u24(der) for der in self.chain))
         return _u24(self.pre_certificate) + chain if self.is_precert else chain
 
@@ -280,6 +288,38 @@ def _cached(names: tuple[tuple[str, ...], ...], kind: str) -> tuple[FakeEntry, .
 def entries_for(names: Sequence[Sequence[str]], kind: str = "both") -> list[FakeEntry]:
     """As `Issuer.entries`, by one issuer; what was made once in this run is kept."""
     return list(_cached(tuple(tuple(listed) for listed in names), kind))
+
+
+def badly_framed() -> dict[str, FakeEntry]:
+    """By what is wrong: leaves that are hashed like any, and cannot be taken apart."""
+    (good,) = entries_for([["framed.example"]], "cert")
+    leaf = good.leaf_input(b"")
+    leaves = {
+        "empty leaf": b"",
+        "unknown version": b"\1" + leaf[1:],
+        "unknown leaf type": b"\0\1" + leaf[2:],
+        "unknown entry type": leaf[:10] + b"\x80\0" + leaf[12:],
+        "length beyond the end": leaf[:12] + b"\xff\xff\xff" + leaf[15:],
+        "leaf cut short": leaf[:-1],
+        "bytes behind the leaf": leaf + b"\0",
+    }
+    return {what: replace(good, raw_leaf=raw) for what, raw in leaves.items()}
+
+
+def badly_filled() -> dict[str, FakeEntry]:
+    """By what is wrong: leaves in good order, around something that is not."""
+    precert, final = entries_for([["filled.example"]])
+    return {
+        "no certificate": replace(final, signed_entry=b"no certificate"),
+        "certificate cut short": replace(final, signed_entry=final.signed_entry[:-9]),
+        "bytes behind the certificate": replace(
+            final, signed_entry=final.signed_entry + b"\0"
+        ),
+        "no TBSCertificate": replace(precert, signed_entry=b"\x30\0"),
+        "no precertificate": replace(precert, pre_certificate=b"no precertificate"),
+        "empty extra_data": replace(final, raw_extra=b""),
+        "broken extra_data": replace(precert, raw_extra=b"\0\0\7short"),
+    }
 
 
 def many_entries(

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from tests.fakes.api import Request
 from tests.fakes.log import compressed
-from tests.fakes.logserver import Fault, Front, LogReply
+from tests.fakes.logserver import MOVED, Fault, Front, LogReply
 
 BOMB_BYTES = 100_000_000
 
@@ -146,6 +146,18 @@ FAULTS: dict[str, tuple[str, Callable[[Front, Request, LogReply], LogReply]]] = 
         "",
         lambda front, request, good: LogReply(
             302, headers={"Location": front.url + request.path}
+        ),
+    ),
+    "redirect to another scheme": (
+        "",
+        lambda front, request, good: LogReply(
+            302, headers={"Location": "ftp" + front.url[4:] + request.path}
+        ),
+    ),
+    "redirect within the log": (
+        rf"^(?!{MOVED})",
+        lambda front, request, good: LogReply(
+            302, headers={"Location": front.url + MOVED + request.path}
         ),
     ),
     "too many requests": (

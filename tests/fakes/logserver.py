@@ -30,6 +30,8 @@ from aiohttp import web
 from tests.fakes.api import Reply, Request
 from tests.fakes.log import FakeLog, compressed
 
+MOVED = "moved/"  # everything is there as well, for redirects
+
 _START_S = 10
 _TEXT = {"Content-Type": "text/plain; charset=utf-8"}
 _IMMUTABLE = {
@@ -120,7 +122,7 @@ class Front:
         return reply
 
     def _good(self, request: Request) -> LogReply:
-        path = urlsplit(request.path).path
+        path = urlsplit(request.path).path.removeprefix(MOVED)
         if request.method != "GET":
             return LogReply(405)
         if path == "checkpoint":

@@ -29,6 +29,8 @@ from tests.fakes.log import FakeLog, Tree, rsa_key, tile_path, tiles_of
 from tests.fakes.logentries import (
     FakeEntry,
     Issuer,
+    badly_filled,
+    badly_framed,
     entries_for,
     many_entries,
     recorded_entries,
@@ -257,6 +259,20 @@ def test_a_log_checks_itself(log: FakeLog) -> None:
     log.check()
     FakeLog("rsa.example", entries_for([["a.example"]]), key=rsa_key()).check()
     FakeLog("empty.example").check()
+
+
+def test_malformed_entries_are_served_and_signed() -> None:
+    bad = [*badly_framed().values(), *badly_filled().values()]
+    log = FakeLog("bad.example", [*entries_for([["a.example"]]), *bad])
+    log.check()
+    served = json.loads(log.get_entries(0, log.size))["entries"]
+    leaves = [base64.b64decode(entry["leaf_input"]) for entry in served]
+    hashed = [hashlib.sha256(b"\0" + leaf).digest() for leaf in leaves]
+    assert hashed == log.tree.leaf_hashes
+    filled = FakeLog("bad.example", badly_filled().values())
+    names = filled.tile(f"tile/names/000.p/{filled.size}")
+    assert names is not None
+    assert len(names.splitlines()) == filled.size
 
 
 @pytest.mark.parametrize("lie", ["entry", "key", "root"])
@@ -538,6 +554,8 @@ EXPECTED: dict[str, tuple[str, Any]] = {
 STATUSES = {
     "redirect to another host": 302,
     "redirect to itself": 302,
+    "redirect to another scheme": 302,
+    "redirect within the log": 302,
     "too many requests": 429,
     "too many requests, no hint": 429,
     "unavailable": 503,
@@ -578,6 +596,14 @@ def test_a_bad_status(front: Front, name: str) -> None:
     assert answer.status == STATUSES[name]
     assert (answer.headers["Retry-After"] == "1") == (name == "too many requests")
     assert ("Location" in answer.headers) == name.startswith("redirect")
+
+
+def test_a_redirect_within_the_log_leads_somewhere(front: Front) -> None:
+    good = get(front, PATHS["hashes"])
+    front.faults = [fault("redirect within the log")]
+    location = ask(front, PATHS["hashes"]).headers["Location"]
+    assert location.startswith(front.url)
+    assert get(front, location.removeprefix(front.url)) == good
 
 
 def test_no_answer(front: Front) -> None:

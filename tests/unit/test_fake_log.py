@@ -455,7 +455,7 @@ def test_the_log_list_names_all_fronts(log: FakeLog) -> None:
 
 
 def test_connections_are_kept_and_counted(log: FakeLog) -> None:
-    with LogServer(log, keepalive_s=0.2) as server:
+    with LogServer(log, keepalive_s=1.5) as server:
         port = urlsplit(server.url).port
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
         for _ in range(3):
@@ -483,7 +483,7 @@ def test_over_tls(log: FakeLog, tmp_path: Path) -> None:
 def test_requests_in_flight_are_counted(front: Front, log: FakeLog) -> None:
     with LogServer(log) as server:
         (slow,) = server.fronts
-        slow.delay_s = 0.3
+        slow.delay_s = 1.0
         threads = [
             threading.Thread(target=get, args=(slow, "checkpoint")) for _ in range(5)
         ]
@@ -625,12 +625,12 @@ def test_no_end_of_the_answer(front: Front) -> None:
         while read < 20_000_000:
             read += len(opened.recv(1 << 20))
     front.faults = [fault("one byte a second")]
-    with _raw(front, timeout_s=3) as opened:
+    with _raw(front) as opened:
         began_s = time.monotonic()
-        read_bytes = b""
-        while time.monotonic() < began_s + 1.5:
-            read_bytes += opened.recv(65536)
-        assert 2 <= len(read_bytes.partition(b"\r\n\r\n")[2]) <= 4
+        received = b""
+        while len(received.partition(b"\r\n\r\n")[2]) < 3:
+            received += opened.recv(65536)
+        assert time.monotonic() - began_s > 1.5  # never faster, whatever the load
     front.faults = [fault("broken gzip")]
     with pytest.raises(EOFError):
         gzip.decompress(get(front, PATHS["data"]))

@@ -19,7 +19,7 @@ from ctmonitor.alerts.found import found_items
 from ctmonitor.cli import assemble, console, findings, logs
 from ctmonitor.config import Config, describe, load
 from ctmonitor.errors import ConfigError, CTMonitorError, StoreError
-from ctmonitor.model.batch import Cursor, Gap
+from ctmonitor.model.batch import Cursor, Gap, Malformed
 from ctmonitor.model.clock import now_utc
 from ctmonitor.model.finding import Finding, Recorded
 from ctmonitor.monitor.monitor import Forgetful, Monitor, Recorder
@@ -177,8 +177,12 @@ class _Announcing:
         findings: Sequence[Finding],
         gaps: Sequence[Gap] = (),
         cursor: Cursor | None = None,
+        *,
+        malformed: Sequence[Malformed] = (),
     ) -> list[Recorded]:
-        return self._store.record(findings, gaps, cursor, self._outbox_of)
+        return self._store.record(
+            findings, gaps, cursor, self._outbox_of, malformed=malformed
+        )
 
 
 @contextmanager

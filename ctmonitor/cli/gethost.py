@@ -1,4 +1,7 @@
-"""gethost.py: what was found, since when, why; and what the feeds left out."""
+"""
+gethost.py: what was found, since when, why; what the feeds left out, and what of the
+logs could not be read.
+"""
 
 import argparse
 import csv
@@ -12,7 +15,7 @@ from typing import Any
 
 from ctmonitor.cli import assemble, console
 from ctmonitor.errors import ConfigError, StoreError
-from ctmonitor.model.batch import Gap
+from ctmonitor.model.batch import Gap, Malformed
 from ctmonitor.model.clock import now_utc, utc_text
 from ctmonitor.model.finding import Host, HostDetail, Seen
 from ctmonitor.model.text import printable
@@ -49,6 +52,7 @@ _GAP_COLUMNS = (
     "index_end",
     "detail",
 )
+_MALFORMED_COLUMNS = ("log", "index", "kind", "detail", "recorded")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -69,7 +73,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         "--since",
         type=_seconds,
         metavar="SECONDS",
-        help="how far to look back (3600; with --gaps everything)",
+        help="how far to look back (3600; with --gaps and --malformed everything)",
     )
     parser.add_argument(
         "--format",
@@ -82,8 +86,14 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help="reasons, issuer, all names, when and where seen",
     )
-    parser.add_argument(
+    listed = parser.add_mutually_exclusive_group()
+    listed.add_argument(
         "--gaps", action="store_true", help="list what the feeds did not deliver"
+    )
+    listed.add_argument(
+        "--malformed",
+        action="store_true",
+        help="list entries of logs of which something could not be read",
     )
     return parser.parse_args(argv)
 
@@ -97,6 +107,9 @@ def _main(options: argparse.Namespace) -> int:
     with reader:
         if options.gaps:
             _print_gaps(reader.gaps(_moment(options.since)), options.format)
+        elif options.malformed:
+            with closing(_malformed(reader, _moment(options.since))) as entries:
+                _print_malformed(entries, options.format)
         else:
             since = _HOUR_S if options.since is None else options.since
             # Whoever reads may have enough of it: then the statement ends first, and
@@ -212,6 +225,37 @@ def _gap_line(gap: Gap) -> str:
     if gap.log and gap.index_start is not None:
         line += f"  {gap.log} [{gap.index_start}, {gap.index_end})"
     return printable(f"{line}  {gap.detail}" if gap.detail else line)
+
+
+# Malformed entries of logs
+
+
+def _malformed(
+    reader: Reader, since: datetime | None
+) -> Generator[Malformed, None, None]:
+    yield from reader.malformed(since)
+
+
+def _print_malformed(entries: Iterable[Malformed], form: str) -> None:
+    objects = (_texts(asdict(entry)) for entry in entries)
+    if form == "csv":
+        _write_csv(_MALFORMED_COLUMNS, objects)
+    elif form == "json":
+        _write_json(objects)
+    else:
+        is_empty = True
+        for entry in entries:
+            is_empty = False
+            print(_malformed_line(entry))
+        if is_empty:
+            print("No malformed entries are recorded.")
+
+
+def _malformed_line(entry: Malformed) -> str:
+    moment = utc_text(entry.recorded) or "unknown"
+    return printable(
+        f"{moment} UTC  {entry.log} index {entry.index}  {entry.detail or entry.kind}"
+    )
 
 
 # Forms for programs

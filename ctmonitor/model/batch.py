@@ -109,12 +109,14 @@ class Malformed:
         log: address of the log that holds it; index: position in that log, from 0.
         kind: what is wrong, a short constant.
         detail: the same in full, with every kind when there are several.
+        recorded: when it was stored; None before.
     """
 
     log: str
     index: int
     kind: str
     detail: str = ""
+    recorded: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

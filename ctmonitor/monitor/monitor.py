@@ -14,10 +14,11 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Protocol
 
 from ctmonitor.errors import StoreError
-from ctmonitor.model.batch import Batch, Cursor, Gap, Sighting
+from ctmonitor.model.batch import Batch, Cursor, Gap, Malformed, Sighting
 from ctmonitor.model.finding import Finding, Novelty, Recorded
 from ctmonitor.model.name import host_key
 from ctmonitor.model.text import shortened
@@ -52,6 +53,8 @@ class Recorder(Protocol):
         findings: Sequence[Finding],
         gaps: Sequence[Gap] = (),
         cursor: Cursor | None = None,
+        *,
+        malformed: Sequence[Malformed] = (),
     ) -> list[Recorded]:
         """
         Store all of it or nothing; what was told before is `KNOWN`.
@@ -75,6 +78,8 @@ class Forgetful:
         findings: Sequence[Finding],
         gaps: Sequence[Gap] = (),
         cursor: Cursor | None = None,
+        *,
+        malformed: Sequence[Malformed] = (),
     ) -> list[Recorded]:
         recorded = []
         for finding in findings:
@@ -160,7 +165,8 @@ class Monitor:
                 worker, _findings, judge, batch.sightings
             )
             self._name_slow_rules(judge)
-        if findings or batch.gaps or batch.cursor is not None:
+        news = findings or batch.gaps or batch.malformed_entries
+        if news or batch.cursor is not None:
             recorded = await self._record(findings, batch, worker)
         self.tally.add(batch)
         for host in recorded:
@@ -186,12 +192,17 @@ class Monitor:
         self, findings: list[Finding], batch: Batch, worker: ThreadPoolExecutor
     ) -> list[Recorded]:
         loop = asyncio.get_running_loop()
+        record = partial(
+            self._recorder.record,
+            findings,
+            batch.gaps,
+            batch.cursor,
+            malformed=batch.malformed_entries,
+        )
         attempt = 0
         while True:
             try:
-                recorded = await loop.run_in_executor(
-                    worker, self._recorder.record, findings, batch.gaps, batch.cursor
-                )
+                recorded = await loop.run_in_executor(worker, record)
             except StoreError as exc:
                 if self._stopped_s is not None:
                     if time.monotonic() - self._stopped_s > _LAST_ATTEMPTS_S:

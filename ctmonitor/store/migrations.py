@@ -167,6 +167,19 @@ CREATE TABLE ctm_budget (
 ) {clustered}
 """
 
+# How many of a log were recorded today is counted by the index.
+_TABLES_3 = """
+CREATE TABLE ctm_malformed (
+    log {text} NOT NULL,
+    log_index {id} NOT NULL,
+    kind {text} NOT NULL,
+    detail {text} NOT NULL,
+    recorded_at {text} NOT NULL,
+    PRIMARY KEY (log, log_index)
+) {clustered};
+CREATE INDEX ctm_malformed_recorded_at ON ctm_malformed (log, recorded_at)
+"""
+
 
 def _create_tables(statements: str, connection: Connection) -> None:
     taken = set(inspect(connection).get_table_names())
@@ -190,6 +203,7 @@ MIGRATIONS_IN_ORDER = (
         1, "our tables beside the promised one", partial(_create_tables, _TABLES_1)
     ),
     Migration(2, "what the scanner keeps", partial(_create_tables, _TABLES_2)),
+    Migration(3, "malformed entries of logs", partial(_create_tables, _TABLES_3)),
 )
 
 

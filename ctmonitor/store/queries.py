@@ -1,5 +1,7 @@
 """
-The reader: hosts, all that is known of them, and gaps; it never changes a database.
+The reader: hosts, all that is known of them, gaps and malformed entries of logs.
+
+It never changes a database.
 
 It also reads a database of CertStreamMonitor, which has the promised table alone, and
 one of another version of this program, as far as the columns are there.
@@ -18,7 +20,7 @@ from typing import Any, Self
 from sqlalchemy import Column, ColumnElement, Connection, Row, Table, inspect, select
 
 from ctmonitor.errors import StoreError, StoreUnavailable
-from ctmonitor.model.batch import Gap, GapCause
+from ctmonitor.model.batch import Gap, GapCause, Malformed
 from ctmonitor.model.clock import from_utc_text, utc_text
 from ctmonitor.model.finding import Host, HostDetail, Issuance, Seen
 from ctmonitor.model.verdict import Reason
@@ -36,6 +38,7 @@ from ctmonitor.store.schema import (
     HOST_ISSUANCE,
     ISSUANCE,
     ISSUANCE_NAME,
+    MALFORMED,
     NO_INDEX,
     NO_ISSUANCE,
     OUR_TABLES,
@@ -200,6 +203,25 @@ class Reader:
         with self._connected() as connection:
             gaps = [_gap(row) for row in connection.execute(query)]
         return [gap for gap in gaps if gap is not None]
+
+    def malformed(self, since: datetime | None) -> Iterator[Malformed]:
+        """
+        Malformed entries by log and index, read while they are consumed.
+
+        Args:
+            since: only those that were recorded at this time or later.
+        """
+        if MALFORMED.name not in self._tables:
+            return
+        c = MALFORMED.c
+        query = select(MALFORMED).order_by(c.log, c.log_index)
+        if since is not None:
+            query = query.where(c.recorded_at >= moment_text(since))
+        with self._connected() as connection:
+            streaming = connection.execution_options(yield_per=_ROWS_AT_ONCE)
+            for row in streaming.execute(query):
+                recorded = from_utc_text(row.recorded_at)
+                yield Malformed(row.log, row.log_index, row.kind, row.detail, recorded)
 
     def close(self) -> None:
         """Gives the database free; a second call does nothing."""

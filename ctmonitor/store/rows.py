@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from ctmonitor.model.batch import Gap, Sighting
+from ctmonitor.model.batch import Gap, Malformed, Sighting
 from ctmonitor.model.clock import utc_text
 from ctmonitor.model.finding import Finding
 from ctmonitor.model.name import host_key
@@ -168,6 +168,18 @@ def gap_row(gap: Gap) -> dict[str, Any]:
         "lost": _integer(gap.lost),
         "detail": text(gap.detail),
     }
+
+
+def malformed_row(entry: Malformed, recorded_at: str) -> Row:
+    """A malformed entry by the columns of its table."""
+    index = _integer(entry.index)
+    return (
+        address_key(entry.log),
+        NO_INDEX if index is None else index,
+        recurring_text(entry.kind),
+        text(entry.detail),
+        recorded_at,
+    )
 
 
 def _issued(sighting: Sighting) -> Issued:

@@ -121,6 +121,17 @@ GAP = Table(
     Column("detail", Text, nullable=False),
 )
 
+# Entries of logs of which something could not be read; as many a day as `store` says.
+MALFORMED = Table(
+    "ctm_malformed",
+    _METADATA,
+    Column("log", Text, primary_key=True),
+    Column("log_index", _BIG, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("recorded_at", Text, nullable=False),
+)
+
 CURSOR = Table(
     "ctm_cursor",
     _METADATA,

@@ -1,13 +1,16 @@
 """
-The writer: findings, gaps and the cursor of a batch, in one transaction.
+The writer: findings, gaps, malformed entries and the cursor of a batch, in one
+transaction.
 
 Each step is one statement for the whole batch: a statement, or a commit, for each row
 is what makes a table of a million hosts slow.
 """
 
+import logging
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -26,7 +29,7 @@ from sqlalchemy import (
 )
 
 from ctmonitor.errors import StoreError
-from ctmonitor.model.batch import Cursor, Gap
+from ctmonitor.model.batch import Cursor, Gap, Malformed
 from ctmonitor.model.clock import now_utc, utc_text
 from ctmonitor.model.finding import Finding, Novelty, Recorded
 from ctmonitor.model.followup import OutboxItem
@@ -53,6 +56,7 @@ from ctmonitor.store.rows import (
     address_key,
     filled_in,
     gap_row,
+    malformed_row,
     promised_rows,
     told_of,
 )
@@ -64,6 +68,7 @@ from ctmonitor.store.schema import (
     HOST_ID,
     HOST_ISSUANCE,
     ISSUANCE_NAME,
+    MALFORMED,
     MAX_TABLE_NAME_BYTES,
     REASON,
     SEEN,
@@ -72,7 +77,10 @@ from ctmonitor.store.schema import (
     promised_table,
 )
 
+_LOGGER = logging.getLogger(__name__)
 BUSY_TIMEOUT_S = 10.0
+# Of one log; a log that serves nothing but rubbish must not fill the disk.
+MAX_MALFORMED_A_DAY = 1000
 # Alerts of hosts that are new or followed again, which were stored at this time.
 OutboxOf = Callable[[Sequence[Recorded], datetime], Iterable[OutboxItem]]
 _ATTEMPTS = 10  # to write a batch while others write the same hosts
@@ -176,7 +184,7 @@ class Store:
         )
         self._insert_new = {
             ours: BatchInsert.of(database, ours)
-            for ours in (REASON, ISSUANCE_NAME, HOST_ISSUANCE, SEEN)
+            for ours in (REASON, ISSUANCE_NAME, HOST_ISSUANCE, SEEN, MALFORMED)
         }
         gap = insert(GAP)
         self._insert_gap = gap.on_conflict_do_update(
@@ -202,6 +210,8 @@ class Store:
             },
         )
         self._table = table
+        # Logs of which no more is stored on a day, as far as that was told.
+        self._full: set[tuple[str, str]] = set()
 
     def record(
         self,
@@ -209,6 +219,8 @@ class Store:
         gaps: Sequence[Gap] = (),
         cursor: Cursor | None = None,
         outbox_of: OutboxOf | None = None,
+        *,
+        malformed: Sequence[Malformed] = (),
     ) -> list[Recorded]:
         """
         What each host of each finding was to the store; all is durable at return.
@@ -221,12 +233,13 @@ class Store:
         Args:
             outbox_of: makes alerts of the hosts that are to be told, which are stored
                 with them; it may be called more than once.
+            malformed: stored once each, and of each log MAX_MALFORMED_A_DAY a day.
 
         Raises:
             StoreUnavailable: nothing was written; call again with the same arguments.
             StoreError: nothing was written, and waiting will not help.
         """
-        if not findings and not gaps and cursor is None:
+        if not findings and not gaps and not malformed and cursor is None:
             return []
         now = self._now()
         told = told_of(findings)
@@ -239,6 +252,8 @@ class Store:
                 self._write_children(connection, told, host_ids, now)
                 if gaps:
                     connection.execute(self._insert_gap, [gap_row(gap) for gap in gaps])
+                if malformed:
+                    self._write_malformed(connection, malformed, now)
                 if cursor is not None:
                     row = {"source": cursor.source, "position": cursor.position}
                     connection.execute(
@@ -283,6 +298,35 @@ class Store:
         with self._database.writing() as connection:
             position = connection.execute(statement).scalar()
         return None if position is None else Cursor(source, position)
+
+    def cursors(self, prefix: str) -> dict[str, str]:
+        """
+        Source -> position, of all sources of which the name begins with `prefix`.
+
+        Raises:
+            StoreUnavailable, StoreError: as `record`.
+        """
+        statement = select(CURSOR.c.source, CURSOR.c.position).where(
+            CURSOR.c.source.startswith(prefix, autoescape=True)
+        )
+        with self._database.writing() as connection:
+            return {row.source: row.position for row in connection.execute(statement)}
+
+    def set_cursor_aside(self, source: str) -> str:
+        """
+        Keep a position that cannot be used under another name, which is returned.
+
+        Raises:
+            StoreUnavailable, StoreError: as `record`.
+        """
+        aside = f"aside:{source}:{utc_text(self._now())}"
+        with self._database.writing() as connection:
+            # Twice in a second: the later one is kept.
+            connection.execute(CURSOR.delete().where(CURSOR.c.source == aside))
+            connection.execute(
+                CURSOR.update().where(CURSOR.c.source == source).values(source=aside)
+            )
+        return aside
 
     def end_open_gaps(self, feeds: Sequence[str], at: datetime) -> None:
         """
@@ -368,6 +412,33 @@ class Store:
             values = {"name": HOST_COUNTER, "value": next(numbers) - 1}
             connection.execute(self._set_counter, values)
         return hosts
+
+    def _write_malformed(
+        self, connection: Connection, entries: Sequence[Malformed], now: datetime
+    ) -> None:
+        recorded_at = moment_text(now) or ""
+        today = now.astimezone(UTC).date().isoformat()
+        by_log: defaultdict[str, list[Row]] = defaultdict(list)
+        for entry in entries:
+            row = malformed_row(entry, recorded_at)
+            by_log[row[0]].append(row)
+        c = MALFORMED.c
+        for log, rows in sorted(by_log.items()):
+            of_today = (c.log == log) & (c.recorded_at >= today)
+            stored = connection.execute(
+                select(func.count()).select_from(MALFORMED).where(of_today)
+            ).scalar_one()
+            if room := rows[: max(0, MAX_MALFORMED_A_DAY - stored)]:
+                self._insert_new[MALFORMED].run(connection, room)
+            if len(room) < len(rows) and (log, today) not in self._full:
+                self._full = {full for full in self._full if full[1] == today}
+                self._full.add((log, today))
+                _LOGGER.warning(
+                    "%s: more than %d malformed entries today; further ones are "
+                    "counted, and not stored",
+                    log,
+                    MAX_MALFORMED_A_DAY,
+                )
 
     def _write_children(
         self,

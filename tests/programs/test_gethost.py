@@ -27,6 +27,9 @@ from tests.programs.program import (
 HEADER = ["Display all domains in DB for Internet Presence:", "*" * 48]
 
 
+YEAR = 2099  # later than any test is run
+
+
 def gethost(folder: Path, *arguments: str) -> Result:
     return run("gethost.py", "-c", "daemon.conf", *arguments, cwd=folder)
 
@@ -86,6 +89,9 @@ def test_an_empty_result_is_the_header_alone(folder: Path) -> None:
     assert gethost(folder).out.splitlines() == HEADER
     assert gethost(folder, "--format", "json").out == ""
     assert gethost(folder, "--gaps").out == "No gaps are recorded.\n"
+    nothing = "No malformed entries are recorded.\n"
+    assert gethost(folder, "--malformed").out == nothing
+    assert gethost(folder, "--malformed", "--format=json").out == ""
 
 
 @pytest.mark.parametrize(
@@ -246,3 +252,46 @@ def test_gaps_tell_what_a_feed_left_out(folder: Path) -> None:
     assert len(table) == len(gaps)
     # The daemon does not run now, and an hour from now nothing will have changed.
     assert gethost(folder, "--gaps", "--since", "3600").out.splitlines() == listed
+
+
+def test_malformed_entries_are_listed_by_log_and_index(filled: Path) -> None:
+    with closing(sqlite3.connect(filled / "found.sqlite3")) as connection, connection:
+        connection.executemany(
+            "INSERT INTO ctm_malformed VALUES (?, ?, ?, ?, ?)",
+            [
+                ("https://b.example/", 1, "leaf: cut short", "", f"{YEAR}-01-01"),
+                ("https://a.example/", 12, "k", "k; more", f"{YEAR}-01-02T03:04:05"),
+                ("https://a.example/", 9, "k", "k", "2020-01-01T00:00:00+00:00"),
+            ],
+        )
+    lines = gethost(filled, "--malformed").out.splitlines()
+    assert lines == [
+        "2020-01-01T00:00:00 UTC  https://a.example/ index 9  k",
+        f"{YEAR}-01-02T03:04:05 UTC  https://a.example/ index 12  k; more",
+        f"{YEAR}-01-01T00:00:00 UTC  https://b.example/ index 1  leaf: cut short",
+    ]
+    recent = gethost(filled, "--malformed", "--since", "3600", "--format=json").out
+    assert [json.loads(line) for line in recent.splitlines()] == [
+        {
+            "log": "https://a.example/",
+            "index": 12,
+            "kind": "k",
+            "detail": "k; more",
+            "recorded": f"{YEAR}-01-02T03:04:05Z",
+        },
+        {
+            "log": "https://b.example/",
+            "index": 1,
+            "kind": "leaf: cut short",
+            "detail": "",
+            "recorded": f"{YEAR}-01-01T00:00:00Z",
+        },
+    ]
+    header, *rows = csv.reader(
+        io.StringIO(gethost(filled, "--malformed", "--format=csv").out)
+    )
+    assert header == ["log", "index", "kind", "detail", "recorded"]
+    assert len(rows) == 3
+    both = gethost(filled, "--malformed", "--gaps")
+    assert both.code == 2
+    assert "not allowed with" in both.err

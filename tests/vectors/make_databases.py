@@ -4,7 +4,8 @@ Writes the databases in `tests/vectors/databases`: one file for each past versio
 Version 0 is a file as CertStreamMonitor leaves it: its table alone. Run as
 `python -m tests.vectors.make_databases`; needed again only when a step is added to
 `ctmonitor.store.migrations`, before which the file of the present version is made with
-the program as released: version 1 with that of commit 254c167.
+the program as released: version 1 with that of commit 254c167, version 2 with that of
+commit 651a99d.
 """
 
 import shutil
@@ -38,7 +39,7 @@ def make_version_0(path: Path) -> None:
     connection.close()
 
 
-def make_version_1(path: Path) -> None:
+def make_later_version(path: Path) -> None:
     """The same file after a finding, a gap and a cursor; one host has a number."""
     shutil.copy(DATABASES / "version_0.sqlite", path)
     known = certificate("login-paypal.example", serial=1, issuer_id="i", sha1="aabb")
@@ -50,5 +51,6 @@ def make_version_1(path: Path) -> None:
 
 if __name__ == "__main__":
     make_version_0(DATABASES / "version_0.sqlite")
-    if len(MIGRATIONS_IN_ORDER) == 1:
-        make_version_1(DATABASES / "version_1.sqlite")
+    present = len(MIGRATIONS_IN_ORDER)
+    if not (DATABASES / f"version_{present}.sqlite").exists():
+        make_later_version(DATABASES / f"version_{present}.sqlite")

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from ctmonitor.errors import SourceError, StoreError, StoreUnavailable
-from ctmonitor.model.batch import Batch, Counts, Cursor, Gap, Sighting
+from ctmonitor.model.batch import Batch, Counts, Cursor, Gap, Malformed, Sighting
 from ctmonitor.model.finding import Finding, Novelty, Recorded
 from ctmonitor.monitor import monitor as module
 from ctmonitor.monitor.monitor import Forgetful, Monitor, Recorder
 from ctmonitor.rules.ruleset import Rules, RuleSet
 from ctmonitor.sources.base import Scanner
+from ctmonitor.store.queries import open_reader
 from ctmonitor.store.store import open_store
 
 
@@ -65,11 +66,13 @@ class Failing(Forgetful):
         findings: Sequence[Finding],
         gaps: Sequence[Gap] = (),
         cursor: Cursor | None = None,
+        *,
+        malformed: Sequence[Malformed] = (),
     ) -> list[Recorded]:
         self.calls.append((findings, gaps, cursor))
         if self._failures:
             raise self._failures.pop(0)
-        return super().record(findings, gaps, cursor)
+        return super().record(findings, gaps, cursor, malformed=malformed)
 
 
 def run(
@@ -100,6 +103,27 @@ def test_findings_are_stored_with_the_cursor_and_told_once(tmp_path: Path) -> No
     assert told == ["a.paypal.example", "b.paypal.example"]
     assert running.tally.findings == 2
     assert running.tally.messages == 5
+
+
+def test_malformed_entries_are_stored_with_the_cursor(tmp_path: Path) -> None:
+    entry = Malformed("https://log.example/", 7, "leaf: cut short")
+    with open_store(db_file=tmp_path / "db", url="", table="CertMon") as store:
+        run(
+            Batches(
+                Batch(malformed_entries=(entry,)),
+                Batch(malformed_entries=(entry,), cursor=Cursor("log", "8")),
+            ),
+            store,
+        )
+        assert store.cursor("log") == Cursor("log", "8")
+    with open_reader(db_file=tmp_path / "db", url="", table="CertMon") as reader:
+        (stored,) = reader.malformed(None)
+    assert (stored.log, stored.index, stored.kind) == (
+        entry.log,
+        entry.index,
+        entry.kind,
+    )
+    run(Batches(Batch(malformed_entries=(entry,))), Forgetful())
 
 
 def test_a_batch_is_stored_before_the_next_is_asked_for() -> None:

@@ -114,8 +114,11 @@ def test_the_scanner_finds_the_hosts_of_a_file_of_each_version(older: Place) -> 
     assert all(isinstance(number, int) for (number,) in older.sql(NUMBERS))
 
 
-def test_a_file_of_version_1_keeps_what_our_tables_hold(tmp_path: Path) -> None:
-    shutil.copy(VECTORS / "version_1.sqlite", tmp_path / "older.db")
+@pytest.mark.parametrize("version", range(1, LATEST))
+def test_a_file_of_an_older_version_keeps_what_our_tables_hold(
+    version: int, tmp_path: Path
+) -> None:
+    shutil.copy(VECTORS / f"version_{version}.sqlite", tmp_path / "older.db")
     older = Place(tmp_path / "older.db", "")
     tables = ("reason", "issuance", "issuance_name", "host_issuance", "seen", "gap")
     queries = [f"SELECT * FROM ctm_{name}" for name in (*tables, "cursor")]  # noqa: S608 - names of ours
@@ -124,7 +127,7 @@ def test_a_file_of_version_1_keeps_what_our_tables_hold(tmp_path: Path) -> None:
     older.open().close()
     assert [older.sql(query) for query in queries] == before
     versions = older.sql("SELECT version FROM ctm_migrations ORDER BY version")
-    assert versions == [(1,), (2,)]
+    assert versions == [(number,) for number in range(1, LATEST + 1)]
 
 
 def test_what_the_steps_create_is_what_the_statements_expect(place: Place) -> None:

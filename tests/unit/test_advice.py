@@ -19,21 +19,40 @@ def test_a_replay_needs_no_feed(read) -> None:
     config = read(
         "[SEARCH]\nSearchKeywords=a\n[SOURCES]\nSource = Replay\nReplay_File = x.gz"
     )
-    assert (config.source, config.replay_file) == ("replay", "x.gz")
+    assert (config.source, config.replay_file) == ({"replay"}, "x.gz")
     assert config.act_servers == ()
 
 
+def test_the_logs_need_no_feed(read) -> None:
+    config = read("[SEARCH]\nSearchKeywords=a\n[SOURCES]\nSource = Logs\nContact=a@b.c")
+    assert (config.source, config.act_servers) == ({"logs"}, ())
+    assert config.warnings == ()
+
+
+def test_the_logs_beside_a_feed_do(problems) -> None:
+    (problem,) = problems(
+        "[SEARCH]\nSearchKeywords = a\n"
+        "[SOURCES]\nSource = certstream, logs\nContact = a@b.c\n"
+    )
+    assert "[SERVER] ACTServer is missing" in problem
+
+
 def test_what_an_unknown_source_would_need_is_not_guessed(problems) -> None:
-    (problem,) = problems("[SEARCH]\nSearchKeywords=a\n[SOURCES]\nSource = logs\n")
-    assert "[SOURCES] Source: 'logs' is not accepted" in problem
+    (problem,) = problems("[SEARCH]\nSearchKeywords=a\n[SOURCES]\nSource = log\n")
+    assert "[SOURCES] Source: 'log' is not accepted" in problem
+
+
+def test_a_recording_is_replayed_alone(problems) -> None:
+    told = problems(with_line("SOURCES", "Source = logs replay\nReplay_File = a"))
+    assert any("a recording is replayed alone" in problem for problem in told)
 
 
 def test_without_a_feed_the_next_step_is_told(problems) -> None:
     (problem,) = problems("[SEARCH]\nSearchKeywords = a\n")
     assert problem == (
-        "[SERVER] ACTServer is missing and must be given unless Source is replay; "
-        "accepted is ws:// or wss:// addresses, one or several, with white space or "
-        "commas between. For example: ACTServer = ws://127.0.0.1:8080/"
+        "[SERVER] ACTServer is missing and must be given unless Source is logs or "
+        "replay; accepted is ws:// or wss:// addresses, one or several, with white "
+        "space or commas between. For example: ACTServer = ws://127.0.0.1:8080/"
     )
 
 
@@ -73,6 +92,8 @@ def test_without_a_feed_the_next_step_is_told(problems) -> None:
         ("SERVER", "Proxy_Password = u", "Proxy_Password is given without Proxy_Host"),
         ("DATABASE", "DBFile = a\nURL = sqlite:///b", "URL is used"),
         ("SOURCES", "Replay_File = x", "Replay_File is not used"),
+        ("SOURCES", "Source = logs\nVerify = no", "what no log has signed"),
+        ("SOURCES", "Source = logs", "Contact is empty"),
     ],
 )
 def test_what_is_odd_is_a_warning(section: str, line: str, words: str, read) -> None:

@@ -14,6 +14,7 @@ from ctmonitor.config import Config, describe, load
 from ctmonitor.errors import ConfigError
 from ctmonitor.model.text import printable
 from ctmonitor.settings import SETTINGS
+from ctmonitor.sources.start import Start
 from tests.settings_files import NEEDED, with_line
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +39,7 @@ def test_defaults_are_those_of_the_table(read) -> None:
         "search_keywords": "paypal",
         "blacklist_keywords": "",
         "detection_threshold": 1,
-        "source": "certstream",
+        "source": frozenset(),
         "replay_file": "",
         "stall_seconds": 60.0,
         "stale_minutes": 15.0,
@@ -46,6 +47,18 @@ def test_defaults_are_those_of_the_table(read) -> None:
         "max_message_mb": 16,
         "retry_first_seconds": 60.0,
         "max_retry_seconds": 60.0,
+        "failover_minutes": 10.0,
+        "log_list": "https://www.gstatic.com/ct/log_list/v3/log_list.json",
+        "log_list_key": "",
+        "cache_dir": "cache",
+        "logs": (),
+        "exclude_logs": (),
+        "start": Start(),
+        "poll_seconds": 15.0,
+        "max_requests": 8,
+        "max_requests_operator": 24,
+        "verify": True,
+        "evidence_dir": "evidence",
         "contact": "",
         "act_servers": ("ws://127.0.0.1/",),
         "proxy_host": "",

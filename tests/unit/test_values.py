@@ -1,12 +1,14 @@
 """Text that becomes values: what is taken, what is refused and how it is told."""
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ctmonitor.errors import ConfigError
+from ctmonitor.sources.start import Start
 from tests.settings_files import with_line
 
 
@@ -44,7 +46,30 @@ def test_any_expression_is_accepted_or_refused(read, pattern: str) -> None:
         ("LOGGING", "LogLevel = debug", "log_level", 10),
         ("LOGGING", "LogLevel = Warn", "log_level", 30),
         ("LOGGING", "LogType = SYSLOG", "log_type", "syslog"),
-        ("SOURCES", "Source = CertStream", "source", "certstream"),
+        ("SOURCES", "Source = CertStream", "source", frozenset({"certstream"})),
+        (
+            "SOURCES",
+            "Source = logs,\n  certstream\nContact = a@b.c",
+            "source",
+            frozenset({"certstream", "logs"}),
+        ),
+        ("SOURCES", "Failover_Minutes = 0.05", "failover_minutes", 0.05),
+        (
+            "SOURCES",
+            "Logs = Google 'Argon  2026h1' log, state:usable\n  operator:X",
+            "logs",
+            ("Google 'Argon 2026h1' log", "state:usable", "operator:X"),
+        ),
+        ("SOURCES", "Start = Beginning", "start", Start(None)),
+        ("SOURCES", "Start = 1000", "start", Start(1000)),
+        (
+            "SOURCES",
+            "Start = 2026-11-01",
+            "start",
+            Start(None, datetime(2026, 11, 1, tzinfo=UTC)),
+        ),
+        ("SOURCES", "Verify = off", "verify", False),
+        ("SOURCES", "Log_List = a b.json", "log_list", "a b.json"),
         ("SOURCES", "Stall_Seconds = 1", "stall_seconds", 1.0),
         ("SOURCES", "Stall_Seconds = 2.5", "stall_seconds", 2.5),
         ("SOURCES", "Stall_Seconds = 3600", "stall_seconds", 3600.0),
@@ -189,7 +214,7 @@ def test_a_value_is_taken(
         ("SOURCES", "Stall_Seconds = 3600.5", "1 to 3600"),
         ("SOURCES", "Stall_Seconds = nan", "is not accepted"),
         ("SOURCES", "Stall_Seconds = 60s", "a number of seconds"),
-        ("SOURCES", "Source = logs", "accepted is certstream or replay"),
+        ("SOURCES", "Source = log", "Did you mean logs?"),
         ("SOURCES", "Source = replay", "[SOURCES] Replay_File is missing"),
         ("SERVER", "Proxy_Port = 0", "1 to 65535"),
         ("SERVER", "Proxy_Port = 65536", "1 to 65535"),
@@ -199,7 +224,7 @@ def test_a_value_is_taken(
             "Proxy_Host = p:3128\nProxy_Port = 1",
             "The port belongs in Proxy_Port",
         ),
-        ("SERVER", "ACTServer =", "is empty and must be given unless Source is replay"),
+        ("SERVER", "ACTServer =", "is empty and must be given unless Source is logs"),
         ("SERVER", "ACTServer = ,", "',' is not accepted"),
         ("SERVER", "ACTServer = 127.0.0.1:8080", "Begin it with its scheme"),
         ("SERVER", "ACTServer = http://a/", "write ws:// for http://"),
@@ -276,6 +301,10 @@ def test_a_value_is_taken(
         ("REPORTING", "Digest_Per_Minute = 0", "1 to 1000"),
         ("ENRICH", "RDAP_Bootstrap = ftp://h/x", "Begin it with https:// or http://"),
         ("ENRICH", "RDAP_Bootstrap = a\n  b", "Write the path on one line"),
+        ("SOURCES", "Logs = ,", "',' is not accepted"),
+        ("SOURCES", "Start = yesterday", "neither tip, beginning"),
+        ("SOURCES", "Log_List = ftp://h/x", "Begin it with https:// or http://"),
+        ("SOURCES", "Poll_Seconds = 0", "1 to 3600"),
         ("SOURCES", "Contact = me", "an e-mail address, or a web address"),
         ("SOURCES", "Contact = a@b (c)", "an e-mail address, or a web address"),
         ("SOURCES", "Contact = a@\u00e9", "an e-mail address, or a web address"),

@@ -16,6 +16,10 @@ BOOLEAN = 0x01
 INTEGER = 0x02
 OCTET_STRING = 0x04
 
+# In one container. An entry of a log may have 16 MB, which would be 8 million elements
+# of two bytes; the longest list of names that was ever seen has some 2,000.
+MAX_ELEMENTS = 50_000
+
 # Where an element begins, where its content does, and where both end.
 Element = tuple[int, int, int]
 
@@ -63,9 +67,12 @@ def walk(der: bytes, start: int, end: int, found: list[Element]) -> None:
     Append the elements that fill [start, end) to `found`.
 
     Raises:
-        FormatError: what follows those that were appended is no element.
+        FormatError: what follows those that were appended is no element, or is one
+            too many.
     """
-    while start < end:
+    for _ in range(MAX_ELEMENTS):
+        if start >= end:
+            return
         content = start + 2
         # Most lengths take one octet, and a certificate has some 60 elements.
         if content <= end and (size := der[start + 1]) < 0x80:
@@ -78,6 +85,8 @@ def walk(der: bytes, start: int, end: int, found: list[Element]) -> None:
             content, stop = extent(der, start, end)
         found.append((start, content, stop))
         start = stop
+    if start < end:
+        raise FormatError("DER: more than 50000 elements", f"at {start}")
 
 
 def elements(der: bytes, start: int, end: int) -> list[Element]:

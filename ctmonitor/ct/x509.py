@@ -277,9 +277,12 @@ def _moment(tag: int, written: bytes) -> datetime | None:
 
 
 def _common_names(der: bytes, subject: Element, defects: list[str]) -> list[str]:
-    found = []
+    found: list[str] = []
     for kind, tag, written in _attributes(der, subject, "subject", defects):
         if kind == COMMON_NAME and written:
+            if len(found) == MAX_NAMES:
+                defects.append(f"more than {MAX_NAMES} names")
+                break
             text = _text(tag, written, "common name", defects)
             if text:
                 found.append(text)

@@ -74,6 +74,13 @@ def test_another_tag_and_no_element_at_all() -> None:
         der.inner(b"\x30\x00", 2, 2, der.SEQUENCE)
 
 
+def test_the_number_of_elements_has_a_limit() -> None:
+    data = b"\x05\x00" * (der.MAX_ELEMENTS + 1)
+    assert len(der.elements(data, 2, len(data))) == der.MAX_ELEMENTS
+    with pytest.raises(FormatError, match="more than 50000 elements"):
+        der.elements(data, 0, len(data))
+
+
 def test_what_came_before_a_break_is_kept() -> None:
     found: list[der.Element] = []
     with pytest.raises(FormatError):

@@ -355,6 +355,18 @@ def test_the_number_of_names_has_a_limit(more: int, defects: int) -> None:
     assert found == (f"more than {MAX_NAMES} names",) * defects
 
 
+def test_a_subject_of_names_without_end_has_the_same_limit() -> None:
+    one = der(0x30, making.oid(COMMON_NAME), der(UTF8, b"a"))
+    subject = der(0x30, *[der(0x31, one * 1000)] * 30)
+    whole = tbs_certificate("a.example")
+    start, end = inner(whole, 0, len(whole), SEQUENCE)
+    empty = making.VALIDITY + der(0x30)
+    content = whole[start:end].replace(empty, making.VALIDITY + subject)
+    certificate, defects = certificate_of(precert_entry(der(0x30, content)))
+    assert certificate.names == ("a.example", "a")
+    assert defects == (f"more than {MAX_NAMES} names",)
+
+
 # Defects: the rest goes on
 
 BROKEN_SAN = making.extension(SUBJECT_ALT_NAME, b"\x30\x20" + der(0x82, b"a.example"))

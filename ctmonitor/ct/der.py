@@ -70,9 +70,9 @@ def walk(der: bytes, start: int, end: int, found: list[Element]) -> None:
         FormatError: what follows those that were appended is no element, or is one
             too many.
     """
-    for _ in range(MAX_ELEMENTS):
-        if start >= end:
-            return
+    # Only a container as large as this can hold too many.
+    most = MAX_ELEMENTS if end - start > 2 * MAX_ELEMENTS else 0
+    while start < end:
         content = start + 2
         # Most lengths take one octet, and a certificate has some 60 elements.
         if content <= end and (size := der[start + 1]) < 0x80:
@@ -83,10 +83,10 @@ def walk(der: bytes, start: int, end: int, found: list[Element]) -> None:
                 )
         else:
             content, stop = extent(der, start, end)
+        if most and len(found) >= most:
+            raise FormatError("DER: more than 50000 elements", f"at {start}")
         found.append((start, content, stop))
         start = stop
-    if start < end:
-        raise FormatError("DER: more than 50000 elements", f"at {start}")
 
 
 def elements(der: bytes, start: int, end: int) -> list[Element]:

@@ -24,6 +24,7 @@ from ctmonitor.model.batch import Malformed, Sighting
 from ctmonitor.model.clock import from_epoch
 from ctmonitor.model.log import Log
 from ctmonitor.sources.base import Scanner
+from ctmonitor.sources.message import log_address
 
 # Behind these a common name stands in characters of two or four bytes, in which no
 # literal of a rule shows: its entry is worth a look whatever the rules are.
@@ -67,6 +68,8 @@ def screen_leaves(
         scanner: a prefilter with LEAF_MARKS; None when the rules want all entries.
         now: when the entries were received.
     """
+    # As a feed's messages name it, so that one log is one in the store.
+    address = log_address(log.address)
     sightings: list[Sighting] = []
     # Of a candidate the words that say more replace these.
     told: dict[int, list[str]] = {n: [kind] for n, kind in leaves.malformed.items()}
@@ -92,7 +95,7 @@ def screen_leaves(
                 names=certificate.names,
                 feed=feed,
                 certificate=certificate,
-                log=log.address,
+                log=address,
                 log_name=log.name,
                 index=index,
                 entry_type="PrecertLogEntry" if entry.is_precert else "X509LogEntry",
@@ -102,7 +105,7 @@ def screen_leaves(
             )
         )
     malformed = tuple(
-        Malformed(log.address, leaves.start + n, kinds[n], "; ".join(told[n]))
+        Malformed(address, leaves.start + n, kinds[n], "; ".join(told[n]))
         for n in sorted(told)
     )
     return Screened(tuple(sightings), len(picked), malformed)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 
 from ctmonitor.ct.entry import Leaves
 from ctmonitor.model.batch import Batch
@@ -15,6 +14,7 @@ from ctmonitor.sources.follower import LogStatus, Manner
 from ctmonitor.sources.gathering import Gathering
 from ctmonitor.sources.logclient import LogClient
 from ctmonitor.sources.logcursor import LogCursor
+from ctmonitor.sources.message import log_address
 
 
 class LogsSource:
@@ -36,19 +36,29 @@ class LogsSource:
         self._is_stopped = False
 
     async def batches(self) -> AsyncIterator[Batch]:
-        """The batches until `stop`, or with `once` until the logs were read."""
+        """
+        The batches until `stop`, or with `once` until the logs were read.
+
+        Raises:
+            SourceError: with `once`, the log list cannot be had.
+        """
         # Not a TaskGroup: one that is open across a `yield` may be left in another
         # task than it was entered in.
-        self._reading = asyncio.ensure_future(self._read())
+        reading = self._reading = asyncio.ensure_future(self._fleet.run())
+        # A task that is cancelled before its first step runs no `finally` of its own.
+        reading.add_done_callback(lambda _: self._gathering.finish())
         try:
             if self._is_stopped:
-                self._reading.cancel()
+                reading.cancel()
             while (batch := await self._gathering.take()) is not None:
                 yield batch
-            with suppress(asyncio.CancelledError):
-                await self._reading
         finally:
-            self._reading.cancel()
+            reading.cancel()
+            await asyncio.wait({reading})
+            # Told below, or not at all when the consumer has left for another reason.
+            failure = None if reading.cancelled() else reading.exception()
+        if failure is not None:
+            raise failure
 
     def use(self, scanner: Scanner | None) -> None:
         """See `Source`."""
@@ -68,18 +78,14 @@ class LogsSource:
         """With `once`: the logs that could not be read to the end."""
         return self._fleet.given_up()
 
-    async def _read(self) -> None:
-        try:
-            await self._fleet.run()
-        finally:
-            self._gathering.finish()
-
     async def _take(self, log_: Log, leaves: Leaves | None, at: LogCursor) -> None:
         cursor = at.cursor(log_)
         if leaves is None:
             await self._gathering.put(cursor.source, 0, 0, (), (), cursor)
             return
-        screened = screen_leaves(leaves, log_, log_.address, self._scanner, now_utc())
+        screened = screen_leaves(
+            leaves, log_, log_address(log_.address), self._scanner, now_utc()
+        )
         await self._gathering.put(
             cursor.source,
             len(leaves),

@@ -1,16 +1,23 @@
 """The one place where settings become objects."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from ctmonitor import __version__
+from ctmonitor.cli import logreading
+from ctmonitor.cli.logreading import LogReading
 from ctmonitor.config import Config, masked_url
 from ctmonitor.errors import ConfigError
 from ctmonitor.model.batch import Cursor
 from ctmonitor.net.route import Proxy, Route
 from ctmonitor.rules.ruleset import Rules, RuleSet
 from ctmonitor.sources.base import Scanner, Source
+from ctmonitor.sources.both import BothSources
 from ctmonitor.sources.certstream import CertstreamSource, Feed, shown
+from ctmonitor.sources.entryscreen import LEAF_MARKS
+from ctmonitor.sources.failover import FailoverSource
+from ctmonitor.sources.logcursor import LogCursor
 from ctmonitor.sources.message import MARKS
 from ctmonitor.sources.replay import ReplaySource
 from ctmonitor.store.queries import Reader, open_reader
@@ -28,14 +35,42 @@ def rules(config: Config) -> RuleSet:
     )
 
 
-def scanner(ruleset: RuleSet) -> Scanner | None:
-    """The prefilter for messages of a feed; None when it steps aside."""
-    return ruleset.prefilter(MARKS)
+def reads_feed(config: Config) -> bool:
+    """Whether a certstream feed is read."""
+    return not config.source or "certstream" in config.source
+
+
+def fails_over(config: Config) -> bool:
+    """Whether the logs are read in the place of a feed that is gone."""
+    return not config.source and config.failover_minutes > 0
+
+
+def reads_logs(config: Config) -> bool:
+    """Whether the logs are read, now or in the place of a feed that is gone."""
+    return "logs" in config.source or fails_over(config)
+
+
+def scanner(config: Config, ruleset: RuleSet) -> Scanner | None:
+    """The prefilter for what the sources bring; None when it steps aside."""
+    marks: list[bytes] = []
+    # Each source has its own: in DER the two bytes of a feed's come by chance.
+    if reads_logs(config):
+        marks += LEAF_MARKS
+    if reads_feed(config) or "replay" in config.source:
+        marks += MARKS
+    return ruleset.prefilter(marks)
+
+
+def user_agent(config: Config) -> str:
+    """What logs and services that are asked see of us."""
+    contact = f" (+{config.contact})" if config.contact else ""
+    return f"ctmonitor/{__version__}{contact}"
 
 
 def route(config: Config) -> Route:
     """
-    How feeds are reached: [SERVER] Proxy_*, else [CONNECT] Proxy, else the environment.
+    The way to feeds and logs: [SERVER] Proxy_*, else [CONNECT] Proxy, else the
+    environment's.
 
     Raises:
         ConfigError: CA_File cannot be used.
@@ -56,22 +91,40 @@ def route(config: Config) -> Route:
     return result
 
 
+def log_reading(
+    config: Config,
+    resume: Mapping[str, LogCursor],
+    say: Callable[[str], None],
+    *,
+    once: bool = False,
+) -> LogReading:
+    """The logs of [SOURCES]; see `LogReading`."""
+    return LogReading(config, route(config), user_agent(config), resume, say, once=once)
+
+
 def source(
     config: Config,
     filtered_by: Scanner | None,
     resume: Cursor | None,
+    logs: LogReading | None,
     on_progress: Callable[[int], None] | None = None,
 ) -> Source:
     """
     The source that [SOURCES] names.
 
+    Args:
+        resume: of the feed.
+        logs: as `log_reading` gives them where `reads_logs`; None leaves them out.
+
     Raises:
         ConfigError: it names a file that is not there, or authorities that are none.
     """
     max_bytes = config.max_message_mb * 1024 * 1024
-    if config.source == "replay":
+    if "replay" in config.source:
         path = replay_file(config)
         return ReplaySource(path, filtered_by, max_bytes, on_progress)
+    if logs is not None and (logs.is_once or not reads_feed(config)):
+        return logs.begin({}, filtered_by)
     feed = Feed(
         addresses=config.act_servers,
         stall_s=config.stall_seconds,
@@ -81,7 +134,13 @@ def source(
         retry_first_s=config.retry_first_seconds,
         max_pause_s=config.max_retry_seconds,
     )
-    return CertstreamSource(feed, route(config), filtered_by, resume)
+    reader = CertstreamSource(feed, route(config), filtered_by, resume)
+    if logs is None:
+        return reader
+    if fails_over(config):
+        after_s = config.failover_minutes * 60
+        return FailoverSource(reader, logs.begin, filtered_by, after_s)
+    return BothSources(reader, logs.begin({}, filtered_by))
 
 
 def replay_file(config: Config) -> Path:
@@ -101,9 +160,11 @@ def check(config: Config) -> None:
     """
     Raises ConfigError when what the settings point at is unusable; connects nowhere.
     """
-    if config.source == "replay":
+    if "replay" in config.source:
         replay_file(config)
         return
+    if reads_logs(config):
+        logreading.check(config)
     way = route(config)
     for address in config.act_servers:
         parts = urlsplit(address)
@@ -135,6 +196,12 @@ def database(config: Config) -> str:
     return f"{where}, table {config.table_name}"
 
 
+def log_list(config: Config) -> str:
+    """Which list of logs is used, in words without secrets."""
+    is_address = "://" in config.log_list
+    return masked_url(config.log_list) if is_address else config.log_list
+
+
 def describe(config: Config, ruleset: RuleSet) -> list[str]:
     """What a run works with, a line each (keywords, threshold, source, database)."""
     blocked = "set" if config.blacklist_keywords else "empty, blocks nothing"
@@ -142,17 +209,28 @@ def describe(config: Config, ruleset: RuleSet) -> list[str]:
         ruleset.describe(),
         f"keywords: {len(ruleset)}, BlacklistKeywords: {blocked}",
     ]
-    if config.source == "replay":
+    if "replay" in config.source:
         lines.append(f"source: replay of {config.replay_file}")
-    else:
+    if reads_feed(config):
         feeds = ", ".join(shown(address) for address in config.act_servers)
         lines.append(
             f"source: certstream {feeds} (connects anew after "
             f"{config.stall_seconds:g} s of silence, queue of "
             f"{config.queue_messages} messages)"
         )
-        if (proxy := route(config).proxy) is not None:
-            lines.append(f"proxy: {proxy}")
+    if fails_over(config):
+        lines.append(
+            f"source: logs, when no feed could be read for "
+            f"{config.failover_minutes:g} minutes, by {log_list(config)}"
+        )
+    elif reads_logs(config):
+        lines.append(
+            f"source: logs of {log_list(config)} (new ones from Start = "
+            f"{config.start}, asked each {config.poll_seconds:g} s, "
+            f"{'verified' if config.verify else 'NOT verified'})"
+        )
+    if "replay" not in config.source and (proxy := route(config).proxy) is not None:
+        lines.append(f"proxy: {proxy}")
     if unfilterable := ruleset.unfilterable:
         lines.append(
             "note: every message is parsed, because no text is known that must occur "

@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
 from ctmonitor.alerts.found import found_items
-from ctmonitor.cli import assemble, console, findings, logs
+from ctmonitor.cli import assemble, console, findings, loglisting, logreading, logs
+from ctmonitor.cli.logreading import LogReading
 from ctmonitor.config import Config, describe, load
 from ctmonitor.errors import ConfigError, CTMonitorError, StoreError
 from ctmonitor.model.batch import Cursor, Gap, Malformed
@@ -37,6 +38,8 @@ _EXAMPLES = (
     "certstreammonitor.py -c conf/example.conf --check-config   what is in force",
     "certstreammonitor.py -c conf/example.conf --dry-run        print, store nothing",
     "certstreammonitor.py -c conf/example.conf --json | jq .    for programs",
+    "certstreammonitor.py -c conf/example.conf --once           logs, for cron",
+    "certstreammonitor.py -c conf/example.conf --list-logs      logs and positions",
 )
 
 
@@ -63,7 +66,20 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         "--dry-run", action="store_true", help="judge and print, store nothing"
     )
     parser.add_argument(
-        "--json", action="store_true", help="print findings as JSON, one a line"
+        "--json",
+        action="store_true",
+        help="print findings as JSON, one a line, or with --list-logs the logs",
+    )
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument(
+        "--once",
+        action="store_true",
+        help="read every log up to the head that it shows first, and end",
+    )
+    mode.add_argument(
+        "--list-logs",
+        action="store_true",
+        help="print which logs are read and how far, and why others are not",
     )
     return parser.parse_args(argv)
 
@@ -74,6 +90,10 @@ def _main(options: argparse.Namespace) -> int:
     assemble.check(config)
     if options.check_config:
         return _check_config(config, ruleset)
+    if options.list_logs:
+        return loglisting.run(config, as_json=options.json)
+    if options.once:
+        _check_once(config)
     logged_to = logs.configure(config, verbose=options.verbose)
     if options.dry_run:
         return _start(options, config, ruleset, None, logged_to)
@@ -102,6 +122,15 @@ def _check_config(config: Config, ruleset: RuleSet) -> int:
     return console.DONE
 
 
+def _check_once(config: Config) -> None:
+    if config.source & {"logs", "replay"}:
+        return
+    raise ConfigError(
+        f"{config.path}: --once reads logs to their end, and a feed has none. Set "
+        "[SOURCES] Source = logs."
+    )
+
+
 def _start(
     options: argparse.Namespace,
     config: Config,
@@ -128,15 +157,26 @@ def _start(
         log.warning("standard output was closed, nothing was started")
         console.discard_output()
         return console.FAILED
-    resume = None
-    if store is not None:
-        resume = store.cursor(CURSOR)
-        store.end_open_gaps([shown(feed) for feed in config.act_servers], now_utc())
+    run = _Run(
+        config,
+        as_json=options.json,
+        logged_apart=logged_to != logs.STANDARD_ERROR,
+    )
     with _progress(config) as on_progress:
-        scanner = assemble.scanner(ruleset)
-        source = assemble.source(config, scanner, resume, on_progress)
+        scanner = assemble.scanner(config, ruleset)
+        resume = None
+        if store is not None and assemble.reads_feed(config) and not options.once:
+            resume = store.cursor(CURSOR)
+            store.end_open_gaps([shown(feed) for feed in config.act_servers], now_utc())
+        if assemble.reads_logs(config):
+            positions = {}
+            if store is not None:
+                positions = logreading.positions(store, config.start)
+            run.logs = assemble.log_reading(
+                config, positions, run.say, once=options.once
+            )
+        source = assemble.source(config, scanner, resume, run.logs, on_progress)
         recorder = Forgetful() if store is None else _recorder(config, store)
-        run = _Run(config.path, as_json=options.json)
         run.monitor = Monitor(source, ruleset, recorder, run.tell)
         code = asyncio.run(run.until_end())
     log.info("%s: %s", run.reason, run.monitor.tally)
@@ -188,7 +228,7 @@ class _Announcing:
 @contextmanager
 def _progress(config: Config) -> Iterator[Callable[[int], None] | None]:
     """A bar on the terminal while a file is replayed."""
-    if config.source != "replay" or not sys.stderr.isatty():
+    if "replay" not in config.source or not sys.stderr.isatty():
         yield None
         return
     bar = Progress(
@@ -209,9 +249,11 @@ class _Run:
     """One run: what it prints, and what it does on signals."""
 
     monitor: Monitor
+    logs: LogReading | None = None
 
-    def __init__(self, config_path: Path, *, as_json: bool) -> None:
-        self._config_path = config_path
+    def __init__(self, config: Config, *, as_json: bool, logged_apart: bool) -> None:
+        self._config = config
+        self._logged_apart = logged_apart
         self._as_json = as_json
         self._signals = 0
         self.output_is_closed = False
@@ -228,7 +270,16 @@ class _Run:
             self.reason = str(exc)
             console.complain(f"{NAME}: {exc}")
             return console.FAILED
-        return console.FAILED if self.output_is_closed else console.DONE
+        finally:
+            if self.logs is not None:
+                await self.logs.close()
+        given_up = [] if self.logs is None else self.logs.given_up()
+        for status in given_up:
+            console.complain(
+                f"{NAME}: log {status.log.name}: given up, {status.last_error}"
+            )
+        is_failed = bool(given_up) or self.output_is_closed
+        return console.FAILED if is_failed else console.DONE
 
     def tell(self, recorded: Recorded) -> None:
         """Print a finding, at once."""
@@ -239,6 +290,18 @@ class _Run:
             text = json.dumps(findings.as_object(recorded, now), ensure_ascii=False)
         else:
             text = findings.line(recorded, now.astimezone())
+        self._print(text)
+
+    def say(self, line: str) -> None:
+        """A line about the run itself, after it has begun."""
+        if self._as_json:
+            console.complain(line)
+        elif not self.output_is_closed:
+            self._print(line)
+        if self._logged_apart:
+            log.info("%s", line)
+
+    def _print(self, text: str) -> None:
         try:
             sys.stdout.write(text + "\n")
             sys.stdout.flush()
@@ -264,9 +327,9 @@ class _Run:
         future.add_done_callback(self._reread_done)
 
     def _reread(self) -> tuple[RuleSet, Scanner | None]:
-        config = load(self._config_path, os.environ)
-        ruleset = assemble.rules(config)
-        return ruleset, assemble.scanner(ruleset)
+        ruleset = assemble.rules(load(self._config.path, os.environ))
+        # The sources stay as they are, whatever the file says of them now.
+        return ruleset, assemble.scanner(self._config, ruleset)
 
     def _reread_done(
         self, future: "asyncio.Future[tuple[RuleSet, Scanner | None]]"

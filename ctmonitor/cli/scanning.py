@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 
 import dns.asyncresolver
 
-from ctmonitor import __version__
 from ctmonitor.alerts.hook import Hook
 from ctmonitor.alerts.jsonfile import AlertFiles
 from ctmonitor.alerts.notify import Notifier
 from ctmonitor.alerts.outbox import Box, Sender
 from ctmonitor.alerts.record import alert_record
+from ctmonitor.cli import assemble
 from ctmonitor.config import Config
 from ctmonitor.errors import ConfigError
 from ctmonitor.followup.schedule import Schedule
@@ -104,9 +104,8 @@ def visitor(config: Config, way: Proxy | None) -> SiteVisitor:
 
 def client(config: Config, way: Proxy | None) -> Client:
     """Asks registries and services, under our own name."""
-    contact = f" (+{config.contact})" if config.contact else ""
     route = Route(way, config.scan_ca_file, use_environment=False)
-    return Client(f"ctmonitor/{__version__}{contact}", route=route)
+    return Client(assemble.user_agent(config), route=route)
 
 
 def enrichers(

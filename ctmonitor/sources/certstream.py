@@ -51,6 +51,11 @@ class CertstreamSource:
         stopped = from_utc_text(resume.position) if resume else None
         self._reader = FeedReader(feed, route, self._inbox, self._wake, stopped, now)
 
+    @property
+    def unreachable_since_s(self) -> float | None:
+        """See `FeedReader`."""
+        return self._reader.unreachable_since_s
+
     def use(self, scanner: Scanner | None) -> None:
         self._scanner = scanner
 

@@ -160,8 +160,18 @@ class FeedReader(threading.Thread):
         self._troubles: dict[str, str] = {}  # of each address, told and not yet over
         self._stale: dict[str, _Staleness] = {}
         self._complete_told_s = 0.0
+        self._is_delivering = False
+        self._failed_since_s: float | None = None
         self._probe: Dial | None = None
         self._probed_s = 0.0
+
+    @property
+    def unreachable_since_s(self) -> float | None:
+        """
+        Since when no address delivers, on the clock of time.monotonic; None when one
+        does. Connections that delivered for less than `lived_s` do not count.
+        """
+        return None if self._is_delivering else self._failed_since_s
 
     def stop(self) -> None:
         """End within a second or two, whatever the network does."""
@@ -208,6 +218,8 @@ class FeedReader(threading.Thread):
                 asked_s.append(served.asked_s)
             else:
                 # Only now is nobody left to ask.
+                if self._failed_since_s is None:
+                    self._failed_since_s = time.monotonic()
                 first = feed.addresses[0]
                 reason = self._troubles.get(first, "")
                 self._begin_gap(first, GapCause.CONNECT, reason)
@@ -243,6 +255,9 @@ class FeedReader(threading.Thread):
             finally:
                 dial.client.close()
             delivered_s = connection.delivered_s(time.monotonic())
+            if delivered_s >= self._feed.lived_s:
+                self._failed_since_s = None
+            self._is_delivering = False
             if failed is not None:
                 cause, reason = failed
                 self._say(dial.client.url, reason)
@@ -350,6 +365,7 @@ class FeedReader(threading.Thread):
         self, connection: "_Connection", now: datetime, now_s: float
     ) -> None:
         """The first message of a connection came."""
+        self._is_delivering = True
         self._connections += 1
         if self._connections > 1:
             self.news.tell(reconnects=1)

@@ -33,6 +33,7 @@ from ctmonitor.store.engine import (
     translated,
 )
 from ctmonitor.store.schema import (
+    CURSOR,
     GAP,
     HOST_ID,
     HOST_ISSUANCE,
@@ -203,6 +204,16 @@ class Reader:
         with self._connected() as connection:
             gaps = [_gap(row) for row in connection.execute(query)]
         return [gap for gap in gaps if gap is not None]
+
+    def cursors(self, prefix: str) -> dict[str, str]:
+        """Source -> position, of the sources whose name begins with `prefix`."""
+        if CURSOR.name not in self._tables:
+            return {}
+        query = select(CURSOR.c.source, CURSOR.c.position).where(
+            CURSOR.c.source.startswith(prefix, autoescape=True)
+        )
+        with self._connected() as connection:
+            return {row.source: row.position for row in connection.execute(query)}
 
     def malformed(self, since: datetime | None) -> Iterator[Malformed]:
         """

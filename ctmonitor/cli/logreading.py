@@ -1,0 +1,252 @@
+"""[SOURCES] becomes what reads the logs: their list, the selection, their clients."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from ctmonitor.config import Config
+from ctmonitor.ct.loglist import LOG_LIST_URL
+from ctmonitor.errors import ConfigError, FormatError
+from ctmonitor.model.clock import now_utc
+from ctmonitor.model.log import Log
+from ctmonitor.net.fetch import Fetcher
+from ctmonitor.net.limit import Limit
+from ctmonitor.net.route import Route
+from ctmonitor.sources.base import Scanner
+from ctmonitor.sources.evidence import Evidence
+from ctmonitor.sources.follower import LogStatus, Manner, Pace
+from ctmonitor.sources.logclient import LogClient
+from ctmonitor.sources.logcursor import PREFIX, LogCursor, cursor_name
+from ctmonitor.sources.loglist import KeptList, LogListKeeper
+from ctmonitor.sources.logreader import LogReader
+from ctmonitor.sources.logs import LogsSource
+from ctmonitor.sources.logselection import Selection, describe, select
+from ctmonitor.sources.rfc6962 import RFC6962Log
+from ctmonitor.sources.tiled import TiledLog
+from ctmonitor.store.store import Store
+
+log = logging.getLogger(__name__)
+
+# Shared by all logs: requests at the same time, and bytes of entries that wait for
+# their proof.
+_REQUESTS = 96
+_HELD_BYTES = 96 * 2**20
+_LEAST_HELD_BYTES, _MOST_HELD_BYTES = 2**20, 16 * 2**20
+# A run that is to end does not wait for a cache to forget what contradicts.
+_ONCE_DOUBT_S = 2.0
+
+
+class LogReading:
+    """
+    The logs of one run; to be closed in its event loop.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        route: Route,
+        user_agent: str,
+        resume: Mapping[str, LogCursor],
+        say: Callable[[str], None],
+        *,
+        once: bool = False,
+    ) -> None:
+        """
+        Args:
+            resume: by `cursor_name`, where earlier runs stopped.
+            say: a line for the operator: which logs are followed.
+            once: read each log to its present head, and end.
+
+        Raises:
+            ConfigError: Log_List_Key cannot be used.
+        """
+        self.is_once = once
+        self._config = config
+        self._positions = dict(resume)
+        self._say = say
+        self._fetcher = Fetcher(route, user_agent, total_connections=_REQUESTS)
+        self._keeper = LogListKeeper(
+            config.log_list,
+            _key(config),
+            Path(config.cache_dir) if config.cache_dir else None,
+            self._fetched,
+            now_utc,
+        )
+        pace = Pace(poll_s=config.poll_seconds)
+        if once:
+            pace = Pace(poll_s=config.poll_seconds, doubt_first_s=_ONCE_DOUBT_S)
+        evidence = Path(config.evidence_dir) if config.evidence_dir else None
+        self._manner = Manner(config.start, pace, Evidence(evidence), once)
+        self._operators: dict[str, asyncio.Semaphore] = {}
+        self._source: LogsSource | None = None
+        self._told: list[str] | None = None
+        self._warned: frozenset[str] = frozenset()
+
+    def begin(
+        self, positions: Mapping[str, str], filtered_by: Scanner | None
+    ) -> LogsSource:
+        """
+        The logs as a source.
+
+        Args:
+            positions: by `cursor_name`, what became of them since the start of the run.
+        """
+        for name, text in positions.items():
+            if name.startswith(PREFIX):
+                self._positions[name] = LogCursor.parse(text)
+        self._source = LogsSource(
+            self._logs, self.client_of, self._positions, self._manner, filtered_by
+        )
+        return self._source
+
+    def given_up(self) -> list[LogStatus]:
+        """With `once`: the logs that could not be read to the end."""
+        return [] if self._source is None else self._source.given_up()
+
+    async def close(self) -> None:
+        """End all connections."""
+        await self._fetcher.close()
+
+    async def selection(self) -> tuple[KeptList, Selection]:
+        """
+        The list as it is now, and what is read of it.
+
+        Raises:
+            SourceError: there is no list.
+        """
+        kept = await self._keeper.current()
+        chosen = select(
+            kept.list.logs,
+            self._config.logs,
+            self._config.exclude_logs,
+            now=now_utc(),
+            unfinished=set(self._unfinished(kept.list.logs)),
+        )
+        return kept, chosen
+
+    def client_of(self, log_: Log, how_many: int) -> LogClient:
+        """How to read a log, when so many are read."""
+        config = self._config
+        shared = self._operators.get(log_.operator)
+        if shared is None:
+            shared = asyncio.Semaphore(config.max_requests_operator)
+            self._operators[log_.operator] = shared
+        most = min(config.max_requests, max(2, _REQUESTS // how_many))
+        limit = Limit(most, shared=shared)
+        reader = LogReader(self._fetcher, limit, log_.address)
+        if log_.is_tiled:
+            return TiledLog(log_, reader, verify=config.verify)
+        tiles = None
+        if log_.tiles_url:
+            tiles = LogReader(self._fetcher, limit, log_.tiles_url)
+        held = min(max(_LEAST_HELD_BYTES, _HELD_BYTES // how_many), _MOST_HELD_BYTES)
+        return RFC6962Log(log_, reader, tiles, verify=config.verify, held_bytes=held)
+
+    async def _fetched(self, address: str, max_bytes: int) -> bytes:
+        return (await self._fetcher.get(address, max_bytes=max_bytes)).body
+
+    async def _logs(self) -> Sequence[Log]:
+        kept, chosen = await self.selection()
+        lines = describe(chosen, kept.list.left_out)
+        if self._told is None:
+            self._tell_unlisted(kept.list.logs)
+            for line in lines:
+                self._say(line)
+        else:
+            for line in lines:
+                if line not in self._told:
+                    log.warning("log list: %s", line)
+        self._told = lines
+        for note in kept.notes:
+            if note not in self._warned:
+                log.warning("%s", note)
+        self._warned = frozenset(kept.notes)
+        return chosen.chosen
+
+    def _unfinished(self, listed: Iterable[Log]) -> Iterable[bytes]:
+        """Ids of logs of which something waits, as far as that is known."""
+        status = [] if self._source is None else self._source.status()
+        waiting = {each.log.log_id: each.backlog or 0 for each in status}
+        for log_ in listed:
+            at = self._positions.get(cursor_name(log_))
+            if log_.log_id in waiting:
+                if waiting[log_.log_id]:
+                    yield log_.log_id
+            elif at is not None and at.head is not None:
+                end = at.head.size if log_.final_size is None else log_.final_size
+                if at.position < end:
+                    yield log_.log_id
+
+    def _tell_unlisted(self, listed: Iterable[Log]) -> None:
+        known = {cursor_name(log_) for log_ in listed}
+        gone = sorted(self._positions.keys() - known)
+        if gone:
+            log.warning(
+                "log list: it no longer names %d of the logs that were read; their "
+                "positions are kept: %s",
+                len(gone),
+                ", ".join(name.removeprefix(PREFIX) for name in gone),
+            )
+
+
+def positions(store: Store, start: object) -> dict[str, LogCursor]:
+    """
+    Where earlier runs stopped; what cannot be used is set aside, and told.
+
+    Args:
+        start: where a log begins then, for people.
+    """
+    found: dict[str, LogCursor] = {}
+    for name, text in store.cursors(PREFIX).items():
+        try:
+            found[name] = LogCursor.parse(text)
+        except FormatError as exc:
+            aside = store.set_cursor_aside(name)
+            log.error(
+                "log %s: its stored position cannot be used (%s); it is kept in "
+                "ctm_cursor as %s, and the log is begun anew, at Start = %s",
+                name.removeprefix(PREFIX),
+                exc,
+                aside,
+                start,
+            )
+    return found
+
+
+def check(config: Config) -> None:
+    """
+    Raises ConfigError when the files of the log list cannot be used; connects nowhere.
+    """
+    _key(config)
+    if "://" in config.log_list:
+        return
+    try:
+        with Path(config.log_list).open("rb"):
+            return
+    except OSError as exc:
+        raise ConfigError(
+            f"{config.path}: [SOURCES] Log_List: {config.log_list!r} cannot be read: "
+            f"{exc.strerror}. Name a log list of schema v3: a file, or an address such "
+            f"as {LOG_LIST_URL}"
+        ) from exc
+
+
+def _key(config: Config) -> str | None:
+    if not config.log_list_key:
+        return None
+    try:
+        text = Path(config.log_list_key).read_text("ascii")
+        load_pem_public_key(text.encode())
+    except (OSError, ValueError, UnsupportedAlgorithm) as exc:
+        why: str | None = "it holds no public key in PEM"
+        if isinstance(exc, OSError):
+            why = exc.strerror
+        raise ConfigError(
+            f"{config.path}: [SOURCES] Log_List_Key: {config.log_list_key!r} cannot be "
+            f"used: {why}. Name a PEM file with the public key that signs Log_List."
+        ) from exc
+    return text

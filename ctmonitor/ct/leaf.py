@@ -53,6 +53,12 @@ class _Entries(msgspec.Struct):
 _ENTRIES = msgspec.json.Decoder(_Entries)
 _BASE64 = msgspec.json.Decoder(bytes)
 
+# What stands between the texts of an answer as Go, in which logs are written, puts it.
+_OPENING = b'{"entries":[{"leaf_input":"'
+_BETWEEN = b'","extra_data":"'
+_NEXT = b'"},{"leaf_input":"'
+_CLOSING = b'"}]}'
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EntriesLeaves:
@@ -60,7 +66,8 @@ class EntriesLeaves:
     An answer of get-entries; it has the methods of `entry.Leaves`.
 
     Args:
-        extra_data: of each entry, still a JSON string of base64.
+        body: holds the extra_data, each still a JSON string of base64.
+        extra_spans: where each stands in `body`, quotes included.
     """
 
     lead: ClassVar[int] = 2
@@ -69,7 +76,8 @@ class EntriesLeaves:
     data: bytes
     spans: Sequence[tuple[int, int]]
     malformed: Mapping[int, str]
-    extra_data: Sequence[msgspec.Raw]
+    body: bytes
+    extra_spans: Sequence[tuple[int, int]]
 
     @classmethod
     def parse(cls, body: bytes, start: int, asked: int) -> "EntriesLeaves":
@@ -85,17 +93,16 @@ class EntriesLeaves:
         Raises:
             FormatError: no answer of get-entries, no entries in it, or too many.
         """
-        entries = decode(_ENTRIES, body, "get-entries").entries
-        if not 0 < len(entries) <= asked:
+        leaf_inputs, body, extra_spans = _plain(body) or _decoded(body)
+        if not 0 < len(leaf_inputs) <= asked:
             raise FormatError(
                 "get-entries: wrong number of entries",
-                f"{len(entries)} from {start} on, expected 1 to {asked}",
+                f"{len(leaf_inputs)} from {start} on, expected 1 to {asked}",
             )
         spans = []
         malformed = {}
         at = 0
-        for number, entry in enumerate(entries):
-            leaf_input = entry.leaf_input
+        for number, leaf_input in enumerate(leaf_inputs):
             try:
                 _framing(leaf_input)
             except FormatError as exc:
@@ -103,13 +110,7 @@ class EntriesLeaves:
             end = at + len(leaf_input)
             spans.append((at, end))
             at = end
-        return cls(
-            start,
-            b"".join([entry.leaf_input for entry in entries]),
-            spans,
-            malformed,
-            [entry.extra_data for entry in entries],
-        )
+        return cls(start, b"".join(leaf_inputs), spans, malformed, body, extra_spans)
 
     def __len__(self) -> int:
         return len(self.spans)
@@ -125,7 +126,8 @@ class EntriesLeaves:
         if kind := self.malformed.get(number):
             raise FormatError(kind, f"entry {index}")
         try:
-            extra_data = _BASE64.decode(self.extra_data[number])
+            begin, stop = self.extra_spans[number]
+            extra_data = _BASE64.decode(self.body[begin:stop])
         except (msgspec.MsgspecError, ValueError):
             raise FormatError("extra_data: no base64", f"entry {index}") from None
         is_precert = self.data[at + _TYPE_AT] == PRECERT_ENTRY
@@ -154,8 +156,59 @@ class EntriesLeaves:
             self.data,
             self.spans[left_out:],
             malformed_since(self.malformed, left_out),
-            self.extra_data[left_out:],
+            self.body,
+            self.extra_spans[left_out:],
         )
+
+
+_Answer = tuple[list[bytes], bytes, list[tuple[int, int]]]
+
+
+def _decoded(body: bytes) -> _Answer:
+    """The leaf_inputs, and where in which bytes each extra_data stands."""
+    entries = decode(_ENTRIES, body, "get-entries").entries
+    spans = []
+    at = 0
+    for entry in entries:
+        end = at + len(memoryview(entry.extra_data))
+        spans.append((at, end))
+        at = end
+    extra_data = b"".join([entry.extra_data for entry in entries])
+    return [entry.leaf_input for entry in entries], extra_data, spans
+
+
+def _plain(body: bytes) -> _Answer | None:
+    """
+    The same of an answer written without spaces and escapes; None of any other.
+
+    Here extra_data is skipped by `find`, six times as fast as by a parser of JSON. A
+    quote behind a backslash does not mislead it: what has to follow the end of a text
+    cannot be the rest of one in JSON.
+    """
+    if not body.startswith(_OPENING) or not body.endswith(_CLOSING):
+        return None
+    find, text = body.find, _BASE64.decode
+    view = memoryview(body)
+    leaf_inputs = []
+    spans = []
+    at = len(_OPENING) - 1  # quotes belong to a text
+    last = len(body) - len(_CLOSING)
+    try:
+        while True:
+            end = find(b'"', at + 1)
+            begin = end + len(_BETWEEN) - 1
+            stop = find(b'"', begin + 1)
+            if body[end : begin + 1] != _BETWEEN:
+                return None
+            leaf_inputs.append(text(view[at : end + 1]))
+            spans.append((begin, stop + 1))
+            if stop == last:
+                return leaf_inputs, body, spans
+            at = stop + len(_NEXT) - 1
+            if body[stop : at + 1] != _NEXT:
+                return None
+    except (msgspec.MsgspecError, ValueError):
+        return None  # the parser tells what is wrong
 
 
 def parse_leaf(

@@ -299,6 +299,55 @@ def test_what_is_no_answer_of_get_entries(body: bytes) -> None:
         EntriesLeaves.parse(body, 0, 256)
 
 
+def _read(body: bytes) -> list[LogEntry | str]:
+    found: list[LogEntry | str] = []
+    leaves = EntriesLeaves.parse(body, 7, 256)
+    for number in range(len(leaves)):
+        try:
+            found.append(leaves.entry(number))
+        except FormatError as exc:
+            found.append(exc.kind)
+    return found
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([X509, PRECERT, b""]), st.binary()), max_size=4)
+)
+def test_an_answer_reads_the_same_with_and_without_spaces(
+    more: list[tuple[bytes, bytes]],
+) -> None:
+    body = _answer(*GOOD, *more)
+    assert _read(body.replace(b" ", b"")) == _read(body)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'\\"}]}',
+        b'\\"},{\\"leaf_input\\":\\"AAAA',
+        b"\\u0041AAA",
+        b'\\"},{"leaf_input":"AAAA","extra_data":"',
+        b'","extra_data":"',
+        b'"}],"entries":[{"leaf_input":"AAAA","extra_data":"',
+    ],
+)
+def test_extra_data_that_looks_like_more_of_the_answer(text: bytes) -> None:
+    body = _answer(*GOOD).replace(b" ", b"")
+    end = body.index(b'"}')
+    body = body[:end] + text + body[end:]
+    try:
+        expected = [entry["leaf_input"] for entry in json.loads(body)["entries"]]
+    except ValueError:
+        expected = None
+    try:
+        leaves = EntriesLeaves.parse(body, 7, 256)
+    except FormatError:
+        return
+    if expected is not None:
+        data = [leaves.data[start:end] for start, end in leaves.spans]
+        assert [base64.b64encode(one).decode() for one in data] == expected
+
+
 @pytest.mark.parametrize(("served", "asked"), [(0, 1), (2, 1), (3, 2), (257, 256)])
 def test_no_entries_and_more_than_asked_for(served: int, asked: int) -> None:
     with pytest.raises(FormatError, match="wrong number of entries"):

@@ -1,0 +1,81 @@
+"""The bounded queue between the tasks that read logs and the one who takes entries."""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+
+from ctmonitor.ct.entry import Leaves
+from ctmonitor.model.log import Log
+from ctmonitor.sources.logcursor import LogCursor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """
+    Consecutive entries of one log, proven.
+
+    Args:
+        leaves: None when only the log's head moved.
+        count: of the entries in `leaves`, how many are wanted, from the first.
+        after: the position that is true once all of them were handed out.
+    """
+
+    log: Log
+    leaves: Leaves | None
+    count: int
+    after: LogCursor
+
+    def cursor(self, handed: int) -> LogCursor:
+        """The position that is true once `handed` of them were."""
+        if self.leaves is None or handed >= self.count:
+            return self.after
+        # A log of RFC 6962 is asked for the proof of this place when it is resumed.
+        return LogCursor(self.leaves.start + handed, self.after.head)
+
+
+class Inbox:
+    """For the tasks of one event loop; one of them takes."""
+
+    def __init__(self, most_entries: int) -> None:
+        """
+        Args:
+            most_entries: above it readers wait. Each log may add one run to it.
+        """
+        self._most = most_entries
+        self._runs: deque[Run] = deque()
+        self._entries = 0
+        self._is_finished = False
+        self._news = asyncio.Event()
+        self._room = asyncio.Event()
+
+    @property
+    def waiting(self) -> int:
+        """Entries that were read and not taken."""
+        return self._entries
+
+    async def put(self, run: Run) -> None:
+        """Returns when there is room for more."""
+        self._runs.append(run)
+        self._entries += run.count
+        self._news.set()
+        while self._entries > self._most:
+            self._room.clear()
+            await self._room.wait()
+
+    async def take(self) -> Run | None:
+        """The oldest run; None when all were taken and no more come."""
+        while not self._runs:
+            if self._is_finished:
+                return None
+            self._news.clear()
+            await self._news.wait()
+        run = self._runs.popleft()
+        self._entries -= run.count
+        if self._entries <= self._most:
+            self._room.set()
+        return run
+
+    def finish(self) -> None:
+        """No more comes; what is there is still taken."""
+        self._is_finished = True
+        self._news.set()

@@ -127,7 +127,7 @@ class FailoverSource:
 
     def _begin(self, streams: Streams, failing_s: float) -> None:
         log.warning(
-            "no feed could be read for %.4g minutes: the logs are read until one is "
+            "no feed could be read for %.3g minutes: the logs are read until one is "
             "back",
             failing_s / 60,
         )

@@ -97,9 +97,18 @@ def log_reading(
     say: Callable[[str], None],
     *,
     once: bool = False,
+    keeps: bool = True,
 ) -> LogReading:
     """The logs of [SOURCES]; see `LogReading`."""
-    return LogReading(config, route(config), user_agent(config), resume, say, once=once)
+    return LogReading(
+        config,
+        route(config),
+        user_agent(config),
+        resume,
+        say,
+        once=once,
+        keeps=keeps,
+    )
 
 
 def source(

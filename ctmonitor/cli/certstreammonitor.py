@@ -173,7 +173,11 @@ def _start(
             if store is not None:
                 positions = logreading.positions(store, config.start)
             run.logs = assemble.log_reading(
-                config, positions, run.say, once=options.once
+                config,
+                positions,
+                run.say,
+                once=options.once,
+                keeps=store is not None,
             )
         source = assemble.source(config, scanner, resume, run.logs, on_progress)
         recorder = Forgetful() if store is None else _recorder(config, store)

@@ -103,7 +103,7 @@ async def _listed(
             cursors[name] = LogCursor.parse(text)
         except FormatError as exc:
             broken[name] = str(exc)
-    reading = assemble.log_reading(config, cursors, console.complain, once=True)
+    reading = assemble.log_reading(config, cursors, console.complain, keeps=False)
     try:
         kept, selection = await reading.selection()
         heads = await asyncio.gather(

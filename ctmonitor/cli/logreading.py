@@ -54,12 +54,14 @@ class LogReading:
         say: Callable[[str], None],
         *,
         once: bool = False,
+        keeps: bool = True,
     ) -> None:
         """
         Args:
             resume: by `cursor_name`, where earlier runs stopped.
             say: a line for the operator: which logs are followed.
             once: read each log to its present head, and end.
+            keeps: whether the log list and evidence are written to their directories.
 
         Raises:
             ConfigError: Log_List_Key cannot be used.
@@ -72,14 +74,16 @@ class LogReading:
         self._keeper = LogListKeeper(
             config.log_list,
             _key(config),
-            Path(config.cache_dir) if config.cache_dir else None,
+            Path(config.cache_dir) if config.cache_dir and keeps else None,
             self._fetched,
             now_utc,
         )
         pace = Pace(poll_s=config.poll_seconds)
         if once:
             pace = Pace(poll_s=config.poll_seconds, doubt_first_s=_ONCE_DOUBT_S)
-        evidence = Path(config.evidence_dir) if config.evidence_dir else None
+        evidence = None
+        if config.evidence_dir and keeps:
+            evidence = Path(config.evidence_dir)
         self._manner = Manner(config.start, pace, Evidence(evidence), once)
         self._operators: dict[str, asyncio.Semaphore] = {}
         self._source: LogsSource | None = None

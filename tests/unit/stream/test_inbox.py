@@ -1,0 +1,55 @@
+"""The queue is bounded, in order, and ends."""
+
+import asyncio
+
+from ctmonitor.model.log import Log, TreeHead
+from ctmonitor.sources.logcursor import LogCursor
+from ctmonitor.stream.inbox import Inbox, Run
+from tests.unit.stream.streaming import within
+
+LOG = Log(b"\1" * 32, b"key", "a log", "operator", "https://log.example/")
+HEAD = TreeHead(9, b"r" * 32, 1)
+
+
+def run_of(count: int) -> Run:
+    return Run(LOG, None, count, LogCursor(count, HEAD))
+
+
+def test_runs_are_taken_in_order_until_the_end() -> None:
+    async def work() -> None:
+        inbox = Inbox(100)
+        runs = [run_of(n) for n in (3, 0, 5)]
+        for each in runs:
+            await inbox.put(each)
+        assert inbox.waiting == 8
+        inbox.finish()
+        assert [await inbox.take() for _ in range(4)] == [*runs, None]
+        assert inbox.waiting == 0
+
+    within(work())
+
+
+def test_who_puts_waits_while_there_are_too_many() -> None:
+    async def work() -> None:
+        inbox = Inbox(10)
+        await inbox.put(run_of(10))
+        waiting = [asyncio.ensure_future(inbox.put(run_of(4))) for _ in range(2)]
+        await asyncio.sleep(0.01)
+        assert [each.done() for each in waiting] == [False, False]
+        await inbox.take()
+        await asyncio.wait_for(asyncio.gather(*waiting), 5)
+        assert inbox.waiting == 8
+
+    within(work())
+
+
+def test_who_takes_waits_for_news() -> None:
+    async def work() -> None:
+        inbox = Inbox(10)
+        taking = asyncio.ensure_future(inbox.take())
+        await asyncio.sleep(0.01)
+        assert not taking.done()
+        await inbox.put(run_of(1))
+        assert (await asyncio.wait_for(taking, 5)) is not None
+
+    within(work())

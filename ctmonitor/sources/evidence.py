@@ -12,7 +12,9 @@ from ctmonitor.model.log import Log
 
 log = logging.getLogger(__name__)
 
-_MOST_CASES = 50  # of one log; a log that lies for weeks does not fill the disk
+# Of one log, so that one that lies for weeks does not fill the disk.
+_MOST_CASES = 50
+_MOST_BYTES = 64 * 1024 * 1024
 
 
 class Evidence:
@@ -27,6 +29,7 @@ class Evidence:
             directory: made when it is needed; None keeps nothing.
         """
         self._directory = directory
+        self._full: set[Path] = set()  # of which it was said
 
     def keep(self, log_: Log, error: IntegrityError, now: datetime) -> Path | None:
         """
@@ -40,14 +43,25 @@ class Evidence:
         try:
             home.mkdir(parents=True, exist_ok=True)
             if sum(1 for _ in home.iterdir()) >= _MOST_CASES:
-                log.warning("%s: %d cases are kept, no more", home, _MOST_CASES)
+                if home not in self._full:
+                    log.warning("%s: %d cases are kept, no more", home, _MOST_CASES)
+                self._full.add(home)
                 return None
+            room = _MOST_BYTES - sum(
+                file.stat().st_size for file in home.rglob("*") if file.is_file()
+            )
             moment = now.strftime("%Y%m%dT%H%M%S.%fZ")
             case = home / f"{moment}-{error.kind}"
             case.mkdir()
+            kept, too_large = [], []
             for document, content in error.evidence.items():
+                if len(content) > room:
+                    too_large.append(document)
+                    continue
+                room -= len(content)
                 safe = re.sub(r"[^A-Za-z0-9.-]+", "-", document)[:80]
                 (case / safe).write_bytes(content)
+                kept.append(document)
             about = {
                 "time": utc_text(now),
                 "log": log_.name,
@@ -56,7 +70,8 @@ class Evidence:
                 "address": log_.address,
                 "kind": error.kind,
                 "detail": error.detail,
-                "documents": sorted(error.evidence),
+                "documents": sorted(kept),
+                "too_large": sorted(too_large),
             }
             text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
             (case / "about.json").write_text(text, encoding="utf-8")

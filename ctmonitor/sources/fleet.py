@@ -67,16 +67,25 @@ class Fleet:
             SourceError: with `once`, the log list cannot be had.
         """
         logs = await self._first_list()
-        async with asyncio.TaskGroup() as group:
-            self._arrange(logs, group)
-            if self._manner.once:
-                return
-            while True:
-                await asyncio.sleep(self._refresh_s)
-                try:
-                    self._arrange(await self._logs(), group)
-                except (SourceError, FormatError, IntegrityError) as exc:
-                    log.warning("log list: %s; the logs at hand are followed on", exc)
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._arrange(logs, group)
+                if self._manner.once:
+                    return
+                while True:
+                    await asyncio.sleep(self._refresh_s)
+                    await self._refresh(group)
+        except BaseExceptionGroup as exc:
+            # Followers keep themselves alive: it is one defect of ours, told as it is.
+            raise exc.exceptions[0] from None
+
+    async def _refresh(self, group: asyncio.TaskGroup) -> None:
+        try:
+            logs = await self._logs()
+        except (SourceError, FormatError, IntegrityError) as exc:
+            log.warning("log list: %s; the logs at hand are followed on", exc)
+            return
+        self._arrange(logs, group)
 
     async def _first_list(self) -> Sequence[Log]:
         attempt = 0
@@ -94,16 +103,20 @@ class Fleet:
     def _arrange(self, logs: Sequence[Log], group: asyncio.TaskGroup) -> None:
         wanted = {log_.log_id: log_ for log_ in logs}
         for log_id, follower in list(self._followers.items()):
-            if log_id in wanted:
+            status = follower.status
+            if log_id not in wanted:
+                log.warning(
+                    "log %s: closed at entry %s of %s, the list no longer names it",
+                    status.log.name,
+                    status.position,
+                    status.head_size,
+                )
+            elif wanted[log_id].address == status.log.address:
                 follower.describe(wanted[log_id])
                 continue
-            status = follower.status
-            log.warning(
-                "log %s: closed at entry %s of %s, the list no longer names it",
-                status.log.name,
-                status.position,
-                status.head_size,
-            )
+            # Should it come back, or be read elsewhere, it goes on where it was.
+            if follower.at is not None:
+                self._resume[cursor_name(status.log)] = follower.at
             self._tasks.pop(log_id).cancel()
             del self._followers[log_id]
         for log_id, log_ in wanted.items():

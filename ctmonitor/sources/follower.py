@@ -10,8 +10,10 @@ rarely. Each change of state is one line for the operator.
 """
 
 import asyncio
+import json
 import logging
 import time
+from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,6 +35,7 @@ log = logging.getLogger(__name__)
 
 _ROUND_S = 30.0  # then the log is asked for its head again
 _FUTURE_S = 3600.0  # a log's clock may be ahead by this
+_MOST_ENTRIES = 2**40  # leaf_index has 40 bits; no log has come near 2**34
 
 
 class Condition(StrEnum):
@@ -150,6 +153,9 @@ class Follower:
         self._inside = (-1, 0.0)  # a tile, and since when the head is in it
         self._stale_since: float | None = None
         self._failed_since: float | None = None
+        self._doubted_since: float | None = None
+        self._doubts = 0  # since the log was last read
+        self._final_root = b""  # that was found in the log
         self._is_alarmed = False
         self._cases: set[tuple[str, str]] = set()
         self._backlog = Backlog()
@@ -158,6 +164,11 @@ class Follower:
         self._read = 0
         self._errors = 0
         self._last_error = ""
+
+    @property
+    def at(self) -> LogCursor | None:
+        """Up to where entries were handed on; None before the first head."""
+        return self._at
 
     @property
     def status(self) -> LogStatus:
@@ -190,7 +201,7 @@ class Follower:
                 ended = await self._round()
             except IntegrityError as exc:
                 attempt += 1
-                pause_s = self._doubt(exc, attempt)
+                pause_s = self._doubt(exc)
             except (SourceError, FormatError) as exc:
                 attempt += 1
                 pause_s = self._miss(exc, attempt)
@@ -246,12 +257,19 @@ class Follower:
     async def _adopted(self, head: TreeHead) -> LogCursor:
         """The position, under `head` or one that is as good."""
         client, at = self._client, self._at
-        self._check_clock(head)
+        self._check_plausible(head)
         if at is None:
             at = LogCursor(await self._manner.start.position(client, head))
         before = at.head
         if before is not None:
-            self._compare(head, before)
+            head = self._later(head, before)
+        if at.position > head.size:
+            raise SourceError(
+                f"{self._log.name} has {head.size} entries, and is to be read from "
+                f"{at.position}"
+            )
+        await self._check_final(head)
+        if before is not None:
             # Nothing new: no request for a tile or a proof (L7).
             is_read = at.position >= head.size
             if head.size == before.size and (self._is_primed or is_read):
@@ -265,8 +283,12 @@ class Follower:
             await self._outlet(self._log, None, at)
         return at
 
-    def _compare(self, head: TreeHead, before: TreeHead) -> None:
-        """Raises when `head` cannot follow `before`."""
+    def _later(self, head: TreeHead, before: TreeHead) -> TreeHead:
+        """
+        `head`, or `before` for as long as a server of the log may be late.
+
+        Raises IntegrityError when `head` cannot follow `before`.
+        """
         documents = {"head": head.document, "head-before": before.document}
         if head.size == before.size and head.root != before.root:
             raise IntegrityError(
@@ -277,7 +299,7 @@ class Follower:
             )
         if head.size >= before.size:
             self._stale_since = None
-            return
+            return head
         shown = (
             f"{self._log.name} shows a head of {head.size} entries after one of "
             f"{before.size}"
@@ -287,11 +309,41 @@ class Follower:
             self._stale_since = now_s
         is_old = head.timestamp_ms <= before.timestamp_ms
         if is_old and now_s - self._stale_since < self._manner.pace.stale_s:
-            # One of several servers of the log, or a cache, is late.
-            raise SourceError(f"{shown}; an earlier one, from a server that is late?")
+            # One of several servers of the log, or a cache, is late: no news.
+            return before
         raise IntegrityError("shrunk", shown, documents)
 
-    def _check_clock(self, head: TreeHead) -> None:
+    async def _check_final(self, head: TreeHead) -> None:
+        """
+        Raises IntegrityError when a read-only log has another tree than the final one
+        that the log list names.
+        """
+        size, root = self._log.final_size, self._log.final_root
+        if size is None or not root or head.size < size or root == self._final_root:
+            return
+        text = b64encode(root).decode("ascii")
+        named = {"final_tree_head": {"tree_size": size, "sha256_root_hash": text}}
+        final = TreeHead(size, root, 0, json.dumps(named).encode())
+        if head.size > size:
+            # The log is read no further, and yet shows more.
+            await self._client.adopt(head, LogCursor(size, final))
+        elif head.root != root:
+            raise IntegrityError(
+                "forked",
+                f"{self._log.name} ends in another tree than the log list says: at "
+                f"{size} entries its root is {head.root.hex()}, not {root.hex()}",
+                {"head": head.document, "head-before": final.document},
+            )
+        self._final_root = root
+
+    def _check_plausible(self, head: TreeHead) -> None:
+        if head.size > _MOST_ENTRIES:
+            raise IntegrityError(
+                "root",
+                f"{self._log.name} signed a head of {head.size} entries, which no log "
+                "can hold",
+                {"head": head.document},
+            )
         ahead_s = head.timestamp_ms / 1000 - self._manner.now().timestamp()
         if ahead_s > _FUTURE_S:
             raise IntegrityError(
@@ -303,15 +355,18 @@ class Follower:
 
     def _readable(self, head: TreeHead, position: int) -> int:
         """Up to where to read now: a tile that still grows is left for later."""
+        final = self._log.final_size
+        ends = [end for end in (self._goal, final) if end is not None]
+        end = min(head.size, *ends) if ends else head.size
         whole = self._client.whole_end(head.size)
-        if whole == head.size or self._manner.once or head.size == self._log.final_size:
-            return head.size if self._goal is None else min(head.size, self._goal)
+        if end <= whole or self._manner.once or end == final:
+            return end
         tile, since_s = self._inside
         now_s = time.monotonic()
         if tile != head.size >> 8:
             self._inside = (head.size >> 8, now_s)
         elif now_s - since_s >= self._manner.pace.partial_s:
-            return head.size
+            return end
         return whole
 
     async def _take(self, leaves: Leaves, at: LogCursor) -> None:
@@ -334,6 +389,8 @@ class Follower:
                 )
             self._enter(Condition.FOLLOWING)
         self._failed_since = None
+        self._doubted_since = None
+        self._doubts = 0
         self._is_alarmed = False
 
     def _failing_s(self, exc: Exception) -> float:
@@ -372,9 +429,14 @@ class Follower:
         )
         return max(own_s, asked_s or 0.0)
 
-    def _doubt(self, exc: IntegrityError, attempt: int) -> float:
+    def _doubt(self, exc: IntegrityError) -> float:
         """Note a contradiction, with its evidence; the pause, in seconds."""
-        failing_s = self._failing_s(exc)
+        self._failing_s(exc)
+        now_s = time.monotonic()
+        if self._doubted_since is None:
+            self._doubted_since = now_s
+        doubted_s = now_s - self._doubted_since
+        self._doubts += 1
         self._is_primed = False
         where = None
         case = (exc.kind, exc.detail)
@@ -392,16 +454,17 @@ class Follower:
                 shortened(exc.detail, 500),
                 where or "not kept",
             )
-        elif self._condition is Condition.SUSPECT and failing_s >= pace.bad_after_s:
+        elif self._condition is Condition.SUSPECT and doubted_s >= pace.bad_after_s:
             self._enter(Condition.BAD)
             log.error(
                 "log %s: is held to be BAD, the contradiction (%s) has persisted for "
                 "%d s: %s",
                 self._log.name,
                 exc.kind,
-                failing_s,
+                doubted_s,
                 shortened(exc.detail, 500),
             )
         if self._condition is Condition.BAD:
             return pace.bad_poll_s
-        return min(pace.doubt_first_s * 2.0 ** min(attempt - 1, 20), pace.bad_poll_s)
+        doubled = 2.0 ** min(self._doubts - 1, 20)
+        return min(pace.doubt_first_s * doubled, pace.bad_poll_s)

@@ -75,11 +75,16 @@ class Gathering:
         cursor: Cursor,
     ) -> None:
         """
-        Add what some entries of one log gave; returns when there is room for more.
+        Add what some entries of one log gave, once there is room.
+
+        A caller that is cancelled while he waits has added nothing.
 
         Args:
             key: the log; its cursors replace one another.
         """
+        while self._is_full:
+            self._room.clear()
+            await self._room.wait()
         pending = self._pending.get(key)
         if pending is None:
             pending = self._pending[key] = _Pending()
@@ -91,9 +96,6 @@ class Gathering:
         self._entries += entries
         self._sightings += len(sightings)
         self._news.set()
-        if self._is_full:
-            self._room.clear()
-            await self._room.wait()
 
     async def take(self) -> Batch | None:
         """The next batch worth a transaction; None when all was taken at the end."""

@@ -24,18 +24,24 @@ from ctmonitor.ct.merkle import (
     verify_consistency,
 )
 from ctmonitor.ct.signature import LogKey
-from ctmonitor.ct.sth import parse_consistency, parse_inclusion, parse_sth
+from ctmonitor.ct.sth import (
+    parse_consistency,
+    parse_entry_and_proof,
+    parse_inclusion,
+    parse_sth,
+)
 from ctmonitor.ct.tile import TILE_WIDTH, TileLeaves, data_tile_path
 from ctmonitor.errors import IntegrityError
 from ctmonitor.model.log import Log, TreeHead
 from ctmonitor.net.fetch import BadStatus, NotServed, Refused
-from ctmonitor.sources.logclient import Sink
+from ctmonitor.sources.logclient import Sink, timestamp_ms
 from ctmonitor.sources.logcursor import LogCursor
 from ctmonitor.sources.logreader import LogReader
 from ctmonitor.sources.sequence import in_order
 
 _MOST_ENTRIES = 256  # asked for at once; logs that give fewer are learnt
 _SMALL_BYTES = 64 * 1024  # heads and proofs
+_ENTRY_BYTES = 1024 * 1024
 _ENTRIES_BYTES = 32 * 1024 * 1024
 _TILE_BYTES = 16 * 1024 * 1024
 _EVIDENCE_BYTES = 8 * 1024 * 1024
@@ -111,7 +117,7 @@ class RFC6962Log:
         async def take(runs: list[Leaves]) -> None:
             for leaves in runs:
                 group.append(leaves)
-            if group.size_bytes >= self._held_bytes:
+            if not self._verify or group.size_bytes >= self._held_bytes:
                 await finish()
 
         async def finish() -> None:
@@ -132,10 +138,10 @@ class RFC6962Log:
         await finish()
         return reached
 
-    async def logged_ms(self, index: int) -> int:
-        """The timestamp of the entry."""
+    async def logged_ms(self, index: int, size: int) -> int:
+        """See `LogClient`."""
         (leaves,) = await self._entries(index, index + 1)
-        return leaves.entry(0).timestamp_ms
+        return timestamp_ms(leaves, 0)
 
     def whole_end(self, size: int) -> int:
         """All of it: get-entries has no partial answers."""
@@ -287,11 +293,14 @@ class RFC6962Log:
         body = await self._call("get-proof-by-hash", hash=text, tree_size=head.size)
         found, path = parse_inclusion(body)
         if found != index:
-            raise IntegrityError(
-                "inclusion",
-                f"{self.log.name} says that its entry {index} stands at {found}",
-                {"head": head.document, "proof": body},
+            # The same leaf may stand at several places; this asks for one by its index.
+            body = await self._call(
+                "get-entry-and-proof",
+                _ENTRY_BYTES,
+                leaf_index=index,
+                tree_size=head.size,
             )
+            path = parse_entry_and_proof(body).path
         return body, path
 
     async def _call(

@@ -21,6 +21,7 @@ async def in_order(
 
     Raises:
         Exception: the first of a job or of the sink; the other jobs are cancelled.
+        CancelledError: the caller was cancelled, whatever failed at the same time.
     """
     try:
         async with asyncio.TaskGroup() as group:
@@ -32,6 +33,10 @@ async def in_order(
             while running:
                 await sink(await running.popleft())
     except BaseExceptionGroup as exc:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            # A group of Python 3.11 forgets this when a job fails in the same moment.
+            raise asyncio.CancelledError from None
         # One reason is enough for the caller, and he acts on its class.
         raise exc.exceptions[0] from None
 

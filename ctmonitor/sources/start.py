@@ -69,8 +69,7 @@ class Start:
         low, high = 0, head.size
         while low < high:
             middle = (low + high) // 2
-            # The last tile is partial and may not be there under a later head.
-            if (await client.logged_ms(middle)) < wanted_ms:
+            if (await client.logged_ms(middle, head.size)) < wanted_ms:
                 low = middle + 1
             else:
                 high = middle

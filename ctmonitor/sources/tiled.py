@@ -14,7 +14,7 @@ from ctmonitor.ct.tile import TILE_WIDTH, TileLeaves, data_tile_path
 from ctmonitor.errors import IntegrityError
 from ctmonitor.model.log import Log, TreeHead
 from ctmonitor.net.fetch import NotServed
-from ctmonitor.sources.logclient import Sink
+from ctmonitor.sources.logclient import Sink, timestamp_ms
 from ctmonitor.sources.logcursor import LogCursor
 from ctmonitor.sources.logreader import LogReader
 from ctmonitor.sources.sequence import in_order
@@ -40,6 +40,7 @@ class TiledLog:
         self._verify = verify
         self._key = LogKey(log.key)
         self._tree = TileTree(self._hash_tile, log.name)
+        self._dated: TileLeaves | None = None  # until reading begins
 
     async def head(self) -> TreeHead:
         """The checkpoint, its signature checked."""
@@ -48,6 +49,7 @@ class TiledLog:
 
     async def adopt(self, head: TreeHead, at: LogCursor) -> LogCursor:
         """The right edge gives the root, and the head before lies in this one."""
+        self._dated = None
         if self._verify:
             tree = await self._tree.grown(head)
             if at.head is not None:
@@ -79,10 +81,14 @@ class TiledLog:
         await in_order(jobs(), lambda: self._reader.limit.width, take)
         return reached
 
-    async def logged_ms(self, index: int) -> int:
-        """The timestamp of the first entry of the tile that holds `index`."""
-        leaves = await self._tile(index >> 8, TILE_WIDTH)
-        return leaves.entry(index - leaves.start).timestamp_ms
+    async def logged_ms(self, index: int, size: int) -> int:
+        """See `LogClient`; the last tile is kept, since halving ends inside of one."""
+        leaves = self._dated
+        if leaves is None or index >> 8 != leaves.start >> 8:
+            start = index - index % TILE_WIDTH
+            leaves = await self._tile(index >> 8, min(TILE_WIDTH, size - start))
+            self._dated = leaves
+        return timestamp_ms(leaves, index - leaves.start)
 
     def whole_end(self, size: int) -> int:
         """The end of the last full tile."""
@@ -92,7 +98,11 @@ class TiledLog:
         return await self._reader.get(path, most_bytes)
 
     async def _proven_tile(self, head: TreeHead, index: int, width: int) -> TileLeaves:
-        leaves = await self._tile(index, width)
+        try:
+            leaves = await self._tile(index, width)
+        except IntegrityError as exc:
+            documents = {"head": head.document, **exc.evidence}
+            raise IntegrityError(exc.kind, exc.detail, documents) from exc
         if not self._verify:
             return leaves
         hashes = leaves.hashes()

@@ -7,6 +7,7 @@ tile one level up, and so on to the edge; so one comparison proves it.
 Source: c2sp.org/static-ct-api, section "Merkle Tree"; c2sp.org/tlog-tiles.
 """
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
@@ -44,6 +45,8 @@ class TileTree:
         # level -> the hashes of the partial tile at the right edge.
         self._edge: dict[int, _Tile] = {}
         self._full: OrderedDict[tuple[int, int], _Tile] = OrderedDict()
+        # Several data tiles wait for the same hash tile, which is fetched once.
+        self._fetching = asyncio.Lock()
 
     async def grown(self, head: TreeHead) -> "TileTree":
         """
@@ -62,7 +65,9 @@ class TileTree:
         served: dict[str, bytes] = {"head": head.document}
         if head.size >> 8 * _LEVELS:
             raise IntegrityError(
-                "root", f"a tree of {head.size} entries is larger than tiles can hold"
+                "root",
+                f"a tree of {head.size} entries is larger than tiles can hold",
+                served,
             )
         for level in reversed(range(_LEVELS)):
             if not (width := partial_width(level, head.size)):
@@ -108,7 +113,8 @@ class TileTree:
 
     async def data_tile_root(self, index: int) -> bytes:
         """Root of the 256 leaf hashes of full data tile `index`, proven."""
-        return (await self._tile(1, index >> 8))[index & 0xFF]
+        async with self._fetching:
+            return (await self._tile(1, index >> 8))[index & 0xFF]
 
     def edge_hashes(self) -> tuple[bytes, ...]:
         """The leaf hashes of the partial data tile at the right edge, proven."""

@@ -10,9 +10,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from bench import inmemory, scanning, storing
+from bench import inmemory, logs, scanning, storing
 from bench.feed import Load, LoadServer, measured_daemon, measured_peer
 from bench.load import DEFAULT_KEYWORDS
+from bench.logfiles import KEYWORDS as LOG_KEYWORDS
+from bench.logfiles import WrittenLog
+from bench.logweb import NGINX, LogWeb
 from bench.measured import Measured
 from bench.processes import Cores
 
@@ -32,12 +35,14 @@ class Size:
         hosts: in the table into which findings are stored.
         blast_s: length of the blast over which memory is watched.
         scan_timeout_s: how long a scanner, or `requests`, waits for a dead host.
+        live_s: how long growing logs are followed.
     """
 
     share: float
     hosts: int
     blast_s: float
     scan_timeout_s: float
+    live_s: float
 
     def of(self, full: int) -> int:
         """So many of what a full run has `full` of."""
@@ -45,11 +50,20 @@ class Size:
 
     def words(self) -> dict[str, float]:
         """What titles of rows name."""
-        return asdict(self) | {"due_hosts": self.of(_SITES_DUE)}
+        return asdict(self) | {
+            "due_hosts": self.of(_SITES_DUE),
+            "all_logs": _TILED_LOGS + _CLASSIC_LOGS,
+            "millions": (
+                _TILED_LOGS * self.of(_TILED_ENTRIES)
+                + _CLASSIC_LOGS * self.of(_CLASSIC_ENTRIES)
+            )
+            / 1e6,
+            "live_logs": _LIVE_LOGS,
+        }
 
 
-FULL = Size(1.0, 1_000_000, 30.0, 5.0)
-QUICK = Size(0.2, 200_000, 8.0, 1.0)
+FULL = Size(1.0, 1_000_000, 30.0, 5.0, 60.0)
+QUICK = Size(0.2, 200_000, 8.0, 1.0, 30.0)
 
 # What the daemon, and what the peer, gets in one round of a full run.
 _MESSAGES = {"lite": 200_000, "full": 150_000, "domains": 500_000}
@@ -66,6 +80,14 @@ _SITES_DEAD_ALONE = 12  # half of them dead, each for the whole time-out
 _SITES_DUE = 100_000
 _SITES_OF_DUE = 5_000
 _POOL_THREADS = 64
+# Entries of a log; multiples of 256, also a fifth of them.
+_TILED_ENTRIES = 204_800
+_CLASSIC_ENTRIES = 76_800
+# Followed at the same time: ten million entries.
+_TILED_LOGS = 46
+_CLASSIC_LOGS = 8
+_LIVE_LOGS = 40
+_PARSED_ENTRIES = 25_600
 
 
 class Cases:
@@ -85,6 +107,7 @@ class Cases:
         self._stack = stack
         self._servers: dict[Load, LoadServer] = {}
         self._site_server: scanning.SiteServer | None = None
+        self._log_web: LogWeb | None = None
         self._tables: dict[str, Path] = {}
         self._runs = 0
         lite = self._load("lite")
@@ -123,6 +146,17 @@ class Cases:
             "pool-half": lambda: self._requests(
                 scanning.HALF_DEAD, size.of(_SITES_POOL), _POOL_THREADS
             ),
+            "logs-tiled": lambda: self._logs(self._read_tiled),
+            "logs-tls": lambda: self._logs(self._read_tls),
+            "logs-stored": lambda: self._logs(self._read_stored),
+            "logs-keywords": lambda: self._logs(self._read_keywords),
+            "logs-rfc6962": lambda: self._logs(self._read_classic),
+            "logs-domains": lambda: self._logs(self._stream_domains),
+            "logs-backlog": lambda: self._logs(self._read_all),
+            "logs-live": lambda: self._logs(self._follow),
+            "logs-start": lambda: self._logs(self._start_again),
+            "peer-parsing": lambda: self._logs(self._parse_all),
+            "peer-certspotter": lambda: self._logs(self._spot),
         }
 
     def measure(self, name: str) -> Measured:
@@ -169,6 +203,84 @@ class Cases:
                 )
             path.write_text("\n".join(sorted(words)), encoding="utf-8")
         return path
+
+    # The logs
+
+    def _logs(self, work: Callable[[LogWeb, Path], Measured]) -> Measured:
+        """`work` on the logs, with a folder of its own; a flaw without a web server."""
+        if NGINX is None:
+            missing = "nginx is not installed: apt-get install nginx-light"
+            return Measured(1, math.nan, math.nan, flaws=(missing,))
+        if self._log_web is None:
+            folder = self._folder / "logs"
+            folder.mkdir()
+            web = LogWeb(
+                folder,
+                self._cores.load,
+                tiled_entries=self._size.of(_TILED_ENTRIES),
+                classic_entries=self._size.of(_CLASSIC_ENTRIES),
+                tiled_logs=_TILED_LOGS,
+                classic_logs=_CLASSIC_LOGS,
+            )
+            self._log_web = self._stack.enter_context(web)
+        folder = self._folder / f"logs-{self._runs}"
+        folder.mkdir()
+        return work(self._log_web, folder)
+
+    def _read_tiled(self, web: LogWeb, folder: Path) -> Measured:
+        reading = logs.Reading([web.tiled(0)], LOG_KEYWORDS)
+        return self._all_found(reading, web.tiled_tree, folder)
+
+    def _read_tls(self, web: LogWeb, folder: Path) -> Measured:
+        listed = [web.tiled(0, secure=True)]
+        reading = logs.Reading(listed, LOG_KEYWORDS, ca_file=web.ca_file)
+        return self._all_found(reading, web.tiled_tree, folder)
+
+    def _read_stored(self, web: LogWeb, folder: Path) -> Measured:
+        reading = logs.Reading([web.tiled(0)], LOG_KEYWORDS, is_stored=True)
+        return self._all_found(reading, web.tiled_tree, folder)
+
+    def _read_keywords(self, web: LogWeb, folder: Path) -> Measured:
+        reading = logs.Reading([web.tiled(0)], logs.many_keywords(_KEYWORDS))
+        return self._all_found(reading, web.tiled_tree, folder)
+
+    def _read_classic(self, web: LogWeb, folder: Path) -> Measured:
+        reading = logs.Reading([web.classic(0)], LOG_KEYWORDS)
+        return self._all_found(reading, web.classic_tree, folder)
+
+    def _all_found(
+        self, reading: logs.Reading, tree: WrittenLog, folder: Path
+    ) -> Measured:
+        hosts = logs.hosts_of(tree.hits)
+        return logs.measured_reading(reading, tree.size, hosts, folder, self._cores)
+
+    def _read_all(self, web: LogWeb, folder: Path) -> Measured:
+        listed = [web.tiled(number) for number in range(_TILED_LOGS)]
+        listed += [web.classic(number) for number in range(_CLASSIC_LOGS)]
+        entries = _TILED_LOGS * web.tiled_tree.size
+        entries += _CLASSIC_LOGS * web.classic_tree.size
+        reading = logs.Reading(listed, LOG_KEYWORDS)
+        return logs.measured_reading(reading, entries, None, folder, self._cores)
+
+    def _follow(self, web: LogWeb, folder: Path) -> Measured:
+        tree = web.tiled_tree.directory
+        with logs.GrowingLogs(tree, _LIVE_LOGS, _PACE, self._cores.load) as growing:
+            seconds = self._size.live_s
+            return logs.measured_live(
+                growing, seconds, LOG_KEYWORDS, folder, self._cores
+            )
+
+    def _start_again(self, web: LogWeb, folder: Path) -> Measured:
+        return logs.measured_start(web, _LIVE_LOGS, LOG_KEYWORDS, folder, self._cores)
+
+    def _stream_domains(self, web: LogWeb, folder: Path) -> Measured:
+        return logs.measured_domains(web, folder, self._cores)
+
+    def _parse_all(self, web: LogWeb, folder: Path) -> Measured:
+        return logs.measured_parsing(web, self._size.of(_PARSED_ENTRIES), self._cores)
+
+    def _spot(self, web: LogWeb, folder: Path) -> Measured:
+        return logs.measured_certspotter(web, folder, self._cores)
 
     # The scanner
 

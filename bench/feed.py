@@ -93,9 +93,7 @@ class _Findings:
             self.summary = line
 
     def tally(self) -> dict[str, int]:
-        """The numbers of the summary line."""
-        pairs = re.findall(r"(\w+)=(\d+)", self.summary)
-        return {name: int(number) for name, number in pairs}
+        return tally_of(self.summary)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +136,11 @@ class DaemonRun:
         if self.code != 0:
             found.append(f"exit code {self.code}")
         return tuple(found)
+
+
+def tally_of(summary: str) -> dict[str, int]:
+    """The numbers of the daemon's summary line."""
+    return {name: int(number) for name, number in re.findall(r"(\w+)=(\d+)", summary)}
 
 
 def run_daemon(

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 from bench.load import DEFAULT_KEYWORDS, POOL, Options, Pool
 from bench.measured import Measured
-from ctmonitor.cli.assemble import scanner
 from ctmonitor.rules.ruleset import Rules, RuleSet
+from ctmonitor.sources.message import MARKS
 from ctmonitor.sources.screen import candidates
 
 _BATCH = 1000  # frames; the daemon takes up to 2,000 at once
@@ -16,7 +16,7 @@ _BATCH = 1000  # frames; the daemon takes up to 2,000 at once
 def prefilter(seconds: float) -> Measured:
     """The daemon's own prefilter on lite frames, a batch at a time."""
     ruleset = RuleSet(Rules("|".join(DEFAULT_KEYWORDS), threshold=2))
-    filtered_by = scanner(ruleset)
+    filtered_by = ruleset.prefilter(MARKS)
     frames, hits = _frames()
     found = sum(len(candidates(batch, filtered_by)) for batch in _batches(frames))
     measured = _repeat(

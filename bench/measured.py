@@ -10,12 +10,13 @@ class Measured:
     What one case did in one round.
 
     Args:
-        done: messages, frames, findings or hosts visited.
+        done: messages, frames, entries, findings or hosts visited.
         seconds: of the clock; cpu_s: of the processor.
         rss_mb: the most memory in use.
         growth: memory in the last third of the time, in shares of the first third.
         p50_s, p99_s: from frame sent to row stored, where that was measured.
-        first_s: from the start of a scanner to its first connection, likewise.
+        first_s: from the start of a program to its first connection or finding,
+            likewise.
         flaws: why it must not be compared, in words; empty when all is well.
     """
 

@@ -68,7 +68,7 @@ def on_core(core: int | None) -> Iterator[None]:
 
 class Child:
     """
-    A Python program of the checkout, its output read line by line as it comes.
+    A program that runs in the checkout, its output read line by line as it comes.
 
     Killed at the end of the `with` block if it still runs.
     """
@@ -78,10 +78,12 @@ class Child:
         arguments: Sequence[str | Path],
         core: int | None,
         on_line: Callable[[str], None] | None = None,
+        *,
+        program: str = sys.executable,
     ) -> None:
         """
         Args:
-            arguments: behind the name of the Python interpreter.
+            arguments: behind the name of the program.
             on_line: takes each line of standard output, in a thread of its own;
                 without it `line` hands them out.
         """
@@ -91,7 +93,7 @@ class Child:
         self._name = " ".join(str(argument) for argument in arguments[:2])
         with on_core(core):
             self.process = subprocess.Popen(
-                [sys.executable, *map(str, arguments)],
+                [program, *map(str, arguments)],
                 cwd=CHECKOUT,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

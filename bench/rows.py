@@ -148,6 +148,10 @@ def _growth(measured: Measured) -> float:
     return measured.growth
 
 
+def _core_share(measured: Measured) -> float:
+    return 100 * measured.cpu_s / measured.seconds
+
+
 def _rate_and_cpu(rounds: Rounds) -> str:
     return f"{_thousands(median(map(_rate, rounds)))}/s, {_cpu(rounds)}"
 
@@ -277,6 +281,106 @@ ROWS = (
         show=_cpu,
         aim=Aim(15, at_least=True),
         less_is_better=True,
+    ),
+    Row(
+        name="logs-tiled",
+        title="static log over http, verified, 5 keywords, 1 % hits",
+        against="every certificate parsed by `cryptography`, names matched by `re`",
+        case="logs-tiled",
+        base="peer-parsing",
+        figure=_rate,
+        show=_rate_and_cpu,
+        aim=Aim(20, at_least=True),
+    ),
+    Row(
+        name="logs-tls",
+        title="the same over https, tiles compressed",
+        against="row logs-tiled",
+        case="logs-tls",
+        base="logs-tiled",
+        figure=_rate,
+        show=_rate_and_cpu,
+        aim=Aim(0.55, at_least=True),
+    ),
+    Row(
+        name="logs-keywords",
+        title="the same over http, 2,000 keywords",
+        against="row logs-tiled",
+        case="logs-keywords",
+        base="logs-tiled",
+        figure=_rate,
+        show=_rate_and_cpu,
+        aim=Aim(0.9, at_least=True),
+    ),
+    Row(
+        name="logs-stored",
+        title="the same, findings and position into a database",
+        against="row logs-tiled, which stores nothing",
+        case="logs-stored",
+        base="logs-tiled",
+        figure=_rate,
+        show=_rate_and_cpu,
+        aim=None,
+    ),
+    Row(
+        name="logs-rfc6962",
+        title="log of RFC 6962 over http, verified, 5 keywords, 1 % hits",
+        against="certspotter",
+        case="logs-rfc6962",
+        base="peer-certspotter",
+        figure=_rate,
+        show=_rate_and_cpu,
+        aim=Aim(12, at_least=True),
+    ),
+    Row(
+        name="logs-domains",
+        title="`ctstream.py --domains-only`, static log over http, verified",
+        against="every certificate parsed by `cryptography`",
+        case="logs-domains",
+        base="peer-parsing",
+        figure=_rate,
+        show=_rate_and_cpu,
+        aim=Aim(5, at_least=True),
+    ),
+    Row(
+        name="logs-memory",
+        title="memory, {all_logs} logs, all behind, {millions:.1f} million entries",
+        case="logs-backlog",
+        base=None,
+        figure=_rss_mb,
+        show=_rate_and_cpu,
+        aim=Aim(250, at_least=False),
+        unit="MB",
+        worst=True,
+    ),
+    Row(
+        name="logs-growth",
+        title="memory in the last tenth of that run, over the second tenth",
+        case="logs-backlog",
+        base=None,
+        figure=_growth,
+        show=_memory,
+        aim=Aim(1.1, at_least=False),
+    ),
+    Row(
+        name="logs-live",
+        title="{live_logs} logs that grow by 2,000 entries/s together",
+        case="logs-live",
+        base=None,
+        figure=_core_share,
+        show=_rate_and_cpu,
+        aim=Aim(10, at_least=False),
+        unit="% of a core",
+    ),
+    Row(
+        name="logs-start",
+        title="from start to the first finding, {live_logs} logs half read",
+        case="logs-start",
+        base=None,
+        figure=_first_s,
+        show=_rate_and_cpu,
+        aim=Aim(2, at_least=False),
+        unit="s",
     ),
     Row(
         name="hosts",

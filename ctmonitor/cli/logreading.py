@@ -36,8 +36,10 @@ log = logging.getLogger(__name__)
 _REQUESTS = 96
 _HELD_BYTES = 96 * 2**20
 _LEAST_HELD_BYTES, _MOST_HELD_BYTES = 2**20, 16 * 2**20
-# A run that is to end does not wait for a cache to forget what contradicts.
+# A run that is to end does not wait for a cache to forget what contradicts, nor for
+# long for who does not answer: 40 s, when a request is tried twice for 10 s.
 _ONCE_DOUBT_S = 2.0
+_ONCE_TRIES = 2
 
 
 class LogReading:
@@ -84,7 +86,9 @@ class LogReading:
         evidence = None
         if config.evidence_dir and keeps:
             evidence = Path(config.evidence_dir)
-        self._manner = Manner(config.start, pace, Evidence(evidence), once)
+        self._manner = Manner(
+            config.start, pace, Evidence(evidence), once, tries=_ONCE_TRIES
+        )
         self._operators: dict[str, asyncio.Semaphore] = {}
         self._source: LogsSource | None = None
         self._told: list[str] | None = None

@@ -185,7 +185,9 @@ def test_a_log_begins_where_start_says(folder: Path) -> None:
             ]
 
 
-def test_a_log_that_hangs_delays_no_other_and_not_the_end(folder: Path) -> None:
+def test_a_log_that_hangs_delays_no_other_nor_new_rules_nor_the_end(
+    folder: Path,
+) -> None:
     hung = static(FakeLog("hung.example", hit("paypal-login-hung.example")), "hung")
     hung.faults.append(fault("hang"))
     log = FakeLog("live.example", hit("paypal-login-first.example"))
@@ -197,9 +199,14 @@ def test_a_log_that_hangs_delays_no_other_and_not_the_end(folder: Path) -> None:
         log.add(hit("paypal-login-second.example"))
         daemon.wait_for_out("] paypal-login-second.example")
         assert hung.requests, "it was not asked"
+        following(folder, server, keywords="bank|login")
+        daemon.send(signal.SIGHUP)
+        daemon.wait_for_err("SIGHUP: rules read again")
+        log.add(hit("paypal-login-third.example") + hit("bank-login.example"))
+        daemon.wait_for_out("] bank-login.example")
         result = daemon.stop()
     assert result.code == 0
-    assert result.tally["messages"] == 2
+    assert (result.tally["messages"], result.tally["findings"]) == (4, 3)
     assert "Task was destroyed" not in result.err
 
 

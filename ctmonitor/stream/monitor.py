@@ -79,7 +79,7 @@ class LogMonitor:
         log_list_key: str = "",
         logs: Sequence[str] = (),
         exclude: Sequence[str] = (),
-        start: str | Start = "tip",
+        start: str | int | Start = "tip",
         span: tuple[int, int | None] | None = None,
         once: bool = False,
         state: str | Path | Mapping[str, Any] | None = None,
@@ -136,7 +136,7 @@ class LogMonitor:
         if self._match is not None:
             self._scanner = self._match.prefilter(LEAF_MARKS)
         try:
-            begin = Start.parse(start) if isinstance(start, str) else start
+            begin = start if isinstance(start, Start) else Start.parse(str(start))
         except ValueError as exc:
             raise ConfigError(f"start: {exc}.") from exc
         if span is not None and not 0 <= span[0] <= (

@@ -76,6 +76,7 @@ def test_a_job_that_fails_ends_the_others_and_a_sink_that_waits() -> None:
     async def sink(_: None) -> None:
         await waiting("sink")
 
+    jobs: list[Callable[[], Awaitable[None]]]
     jobs = [at_once, failing, partial(waiting, "job")]
     with pytest.raises(SourceError, match="broken"):
         asyncio.run(in_order(jobs, lambda: 3, sink))

@@ -227,9 +227,9 @@ def test_the_logs_are_read_from_where_they_were_while_the_feed_is_gone(
 
 def test_a_feed_that_is_back_for_a_moment_does_not_end_the_logs() -> None:
     feed, logs = Scripted("certstream"), Logs()
-    source = FailoverSource(feed, logs, None, 0.05, back_s=0.3)
+    source = FailoverSource(feed, logs, None, 0.05, back_s=0.5)
     feed.unreachable_since_s = time.monotonic()
-    flaps = iter(range(8))
+    flaps = iter(range(40))  # 0.8 s
 
     def flapping(got: Collected) -> bool:
         if not logs.made:
@@ -273,9 +273,9 @@ def test_a_feed_that_refuses_is_unreachable_until_it_delivers() -> None:
 
         def until(got: Collected) -> bool:
             seen.append(source.unreachable_since_s)
-            return got.messages > 0
+            return got.messages > 0 and seen[-1] is None
 
-        collect(source, until)
+        collect(source, until, timeout_s=5)
     moments = {since_s for since_s in seen if since_s is not None}
     assert len(moments) == 1, "counted from the first refusal"
 

@@ -22,7 +22,7 @@ export PYTHON3 CONF
 help:
 	@echo 'make demo             a recorded feed through daemon and scanner: alerts in a minute'
 	@echo 'make demo-feed        the same over a real websocket on loopback'
-	@echo 'make demo-logs        two signed logs on loopback, until Ctrl-C'
+	@echo 'make demo-logs        the same names from two signed logs, one of which lies'
 	@echo 'make run CONF=FILE    the daemon with your settings, until Ctrl-C'
 	@echo 'make test             all tests'
 	@echo 'make check            format, lint, types, imports, generated docs'
@@ -46,7 +46,7 @@ demo-feed: run-environment
 	@"$(PYTHON)" -m scripts.demo feed
 
 demo-logs: run-environment
-	@"$(PYTHON)" -m scripts.demo_logs demo
+	@"$(PYTHON)" -m scripts.demo logs
 
 run:
 	@if [ -z "$$CONF" ]; then \

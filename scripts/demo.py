@@ -3,6 +3,7 @@ The demo: a recorded feed through the real daemon, then the scanner on what it f
 
     python -m scripts.demo replay    the daemon reads the recording itself
     python -m scripts.demo feed      it is served over a websocket on loopback
+    python -m scripts.demo logs      two signed logs hold it, and one of them lies
 
 The sites that the scanner visits are our own, on loopback; so are the services that it
 asks and tells. What happens is printed as the commands that a person would type.
@@ -23,6 +24,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scripts.demo_logs import DemoLogs
 from scripts.demo_sites import Neighbourhood
 from tests.fakes.feed import FeedServer, Peer
 
@@ -31,6 +33,8 @@ _OUTPUT = Path("demo")
 _SETTINGS = Path("conf/demo.conf")
 _FEED_SETTINGS = _OUTPUT / "feed.conf"
 _SCAN_SETTINGS = _OUTPUT / "demo.conf"
+_LOG_SETTINGS = _OUTPUT / "logs.conf"
+_EVIDENCE = _OUTPUT / "evidence"
 _ALERTS = _OUTPUT / "alerts"
 # Some ten times what all public logs together issue, so that it is worth watching
 # and soon over.
@@ -55,9 +59,9 @@ _TOLD_KEYS = (
 
 def main(arguments: Sequence[str]) -> int:
     """0 when all went well, else the first exit code that is not 0."""
-    steps = {"replay": _replay, "feed": _feed}
+    steps = {"replay": _replay, "feed": _feed, "logs": _logs}
     if len(arguments) != 1 or arguments[0] not in steps:
-        print("usage: python -m scripts.demo replay|feed", file=sys.stderr)
+        print("usage: python -m scripts.demo replay|feed|logs", file=sys.stderr)
         return 2
     os.chdir(_ROOT)
     for name in [name for name in os.environ if name.lower() in _PROXIES]:
@@ -120,6 +124,63 @@ def _feed() -> int:
     if code == 0 and not all_came.is_set():
         code = 1
     return code or _look_at(_FEED_SETTINGS)
+
+
+def _logs() -> int:
+    with DemoLogs(_OUTPUT) as logs:
+        log_list = str(logs.log_list)
+        source = {
+            "Source": "logs",
+            "Replay_File": "",
+            "Contact": "demo@ctmonitor.example",
+            "Log_List": log_list,
+            "Start": "beginning",
+            "Cache_dir": "",
+            "Evidence_dir": str(_EVIDENCE),
+        }
+        _write_settings(_LOG_SETTINGS, {"SOURCES": source})
+        named = ("-c", str(_LOG_SETTINGS))
+        _headline(
+            "Two signed logs are served on loopback. The daemon reads them to their",
+            "heads (--once); each entry is proven to lie under a signed head before it",
+            "is judged. Each line is a finding.",
+        )
+        code = _run("certstreammonitor.py", *named, "--once")
+        _headline("The logs, and how far they were read.")
+        code = code or _run("certstreammonitor.py", *named, "--list-logs")
+        _headline(
+            "Why one was found. A precertificate and its certificate, in however many",
+            "logs, are one issuance.",
+        )
+        code = code or _explain_first(named)
+        _headline("Every certificate of a log, for other programs.")
+        code = code or _run(
+            *("ctstream.py", "--log-list", log_list, "--log", "tiled"),
+            *("--from", "0", "--to", "5"),
+        )
+        logs.lie()
+        _headline(
+            "Now one log lies: it puts a certificate where another one was, and signs",
+            "that. The daemon believes nothing of it, keeps the evidence, says so and",
+            "ends with 1; findings of the other log would still be stored.",
+        )
+        lied = _run("certstreammonitor.py", *named, "--once")
+    _headline("The evidence.")
+    for about in sorted(_EVIDENCE.rglob("about.json"))[:1]:
+        print(about)
+        print(about.read_text("utf-8"), flush=True)
+    _headline(
+        "Done. Database, log, settings and evidence are in demo/. What next:",
+        "",
+        "  cp conf/example.conf my.conf, then edit my.conf: keywords, Source = logs",
+        "  make run CONF=my.conf       the daemon on the public logs, until Ctrl-C",
+        "",
+        "docs/verification.md tells what is proven.",
+    )
+    if code == 0 and (lied != 1 or not any(_EVIDENCE.rglob("about.json"))):
+        print("The lie was not told.", file=sys.stderr)
+        return 1
+    return code
 
 
 def _feed_options() -> tuple[str, str]:

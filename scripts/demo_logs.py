@@ -1,20 +1,18 @@
 """
-Two signed logs of the demo, on loopback, until Ctrl-C.
-
-    python -m scripts.demo_logs demo
+Two signed logs of the demo, on loopback.
 
 One speaks static-ct-api, the other RFC 6962. They hold certificates for the names of
-the recorded feed, issued here and now; a third of them are in both. Prints the path of
-the log list that names them, which is all that a reader of logs has to be told.
+the recorded feed, issued here and now; a third of them are in both. Their log list is
+all that a reader of logs has to be told.
 """
 
 import gzip
 import json
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from tests.fakes.log import FakeLog
 from tests.fakes.logentries import FakeEntry, Issuer
@@ -27,27 +25,44 @@ _BOTH_EVERY = 3
 _STEP_MS = 200  # the entries came so far apart
 
 
-def serve(directory: Path) -> tuple[Path, Callable[[], None]]:
+class DemoLogs:
     """
-    Starts the logs.
+    Serves the logs, from `__enter__` to `__exit__`.
 
     Args:
         directory: the log list is written there.
-
-    Returns:
-        The path of the log list, and what stops the logs.
     """
-    entries = list(_entries())
-    tiled = FakeLog(_TILED, entries)
-    also = FakeLog(_RFC6962, entries[::_BOTH_EVERY], has_leaf_index=False)
-    server = LogServer(
-        Front(tiled, "tiled", operator="Demo Tiled"),
-        Front(also, "rfc6962", is_tiled=False, operator="Demo RFC 6962"),
-    )
-    server.__enter__()
-    log_list = directory / "log_list.json"
-    log_list.write_bytes(server.log_list())
-    return log_list, lambda: server.__exit__(None, None, None)
+
+    def __init__(self, directory: Path) -> None:
+        entries = list(_entries())
+        self._tiled = Front(FakeLog(_TILED, entries), "tiled", operator="Demo Tiled")
+        also = FakeLog(_RFC6962, entries[::_BOTH_EVERY], has_leaf_index=False)
+        self._server = LogServer(
+            self._tiled, Front(also, "rfc6962", is_tiled=False, operator="Demo RFC")
+        )
+        self.log_list = directory / "log_list.json"
+
+    def __enter__(self) -> Self:
+        self._server.__enter__()
+        self.log_list.write_bytes(self._server.log_list())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.__exit__(kind, exc, trace)
+
+    def lie(self) -> None:
+        """The tiled log forgets an entry: its next head contradicts what it signed."""
+        honest = self._tiled.log
+        issuer = Issuer("Another CA of the demo")
+        forged = issuer.entries([("login.paypal.example",)])[0]
+        lying = honest.forked(7, forged)
+        lying.add(issuer.entries([("secure-login.apple.example",)]))
+        self._tiled.log = lying
 
 
 def _entries() -> Iterator[FakeEntry]:
@@ -65,25 +80,3 @@ def _entries() -> Iterator[FakeEntry]:
         is_precert = message["update_type"] == "PrecertLogEntry"
         entry = precert if is_precert else certificate
         yield entry.at(started_ms + number * _STEP_MS)
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Serves until it is interrupted."""
-    if len(arguments) != 1:
-        print("usage: python -m scripts.demo_logs DIRECTORY", file=sys.stderr)
-        return 2
-    directory = Path(arguments[0])
-    directory.mkdir(exist_ok=True)
-    log_list, stop = serve(directory)
-    print(f"Two signed logs are served on this machine, until Ctrl-C: {log_list}")
-    try:
-        threading.Event().wait()
-    except KeyboardInterrupt:
-        print()
-    finally:
-        stop()
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

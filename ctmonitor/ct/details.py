@@ -8,8 +8,9 @@ certificates that are shown, not for those that are searched.
 Source: RFC 5280 sections 4.1 and 4.2, RFC 4514 (distinguished names as text).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import ip_address
 
 from ctmonitor.ct.der import OCTET_STRING, SEQUENCE, Element, elements, inner
@@ -22,6 +23,8 @@ _VERSION = 0xA0
 _EXTENSIONS = 0xA3
 _TRUE = b"\x01\x01\xff"
 _MOST_NAMES = 20_000
+_MOST_OID = 64  # octets that are read of an object identifier
+_MOST_CACHED = 512  # octets of a distinguished name
 
 _WIDE = {0x1E: "utf-16-be", 0x1C: "utf-32-be"}  # BMPString, UniversalString
 _DIRECTORY_NAMES = {  # RFC 4514 section 3
@@ -79,9 +82,14 @@ class Details:
     extensions: Mapping[str, str] = field(default_factory=dict)
 
 
-def details_of(der: bytes, *, is_tbs: bool = False) -> Details:
+def details_of(
+    der: bytes, *, is_tbs: bool = False, with_extensions: bool = True
+) -> Details:
     """
     The details of a certificate, or of a TBSCertificate.
+
+    Args:
+        with_extensions: False reads subject and issuer alone.
 
     Whatever the bytes are, there is a result; what cannot be read is empty in it.
     """
@@ -96,6 +104,8 @@ def details_of(der: bytes, *, is_tbs: bool = False) -> Details:
     named = fields[first:]
     if len(named) < 5:
         return Details()
+    if not with_extensions:
+        return Details(_name(der, named[4]), _name(der, named[2]))
     listed = next((f for f in named[6:] if der[f[0]] == _EXTENSIONS), None)
     extensions: dict[str, str] = {}
     if listed is not None:
@@ -109,7 +119,8 @@ def details_of(der: bytes, *, is_tbs: bool = False) -> Details:
     )
 
 
-def rfc4514(name: Sequence[RDN]) -> str:
+@lru_cache(maxsize=4096)
+def rfc4514(name: tuple[RDN, ...]) -> str:
     """A distinguished name as text, the last part first: `CN=E7,O=Let's Encrypt`."""
     return ",".join(
         "+".join(
@@ -133,9 +144,15 @@ def _escaped(text: str) -> str:
 
 
 def _name(der: bytes, field: Element) -> tuple[RDN, ...]:
+    written = der[field[1] : field[2]]
+    # The few issuers of a log come again and again.
+    return (_known_name if len(written) <= _MOST_CACHED else _read_name)(written)
+
+
+def _read_name(der: bytes) -> tuple[RDN, ...]:
     rdns: list[RDN] = []
     try:
-        for _, start, end in elements(der, field[1], field[2]):
+        for _, start, end in elements(der, 0, len(der)):
             attributes = []
             for _, content, stop in elements(der, start, end):
                 kind, value = elements(der, content, stop)[:2]
@@ -144,6 +161,9 @@ def _name(der: bytes, field: Element) -> tuple[RDN, ...]:
     except (FormatError, ValueError):
         pass  # what came before is told
     return tuple(rdns)
+
+
+_known_name = lru_cache(maxsize=4096)(_read_name)
 
 
 def _text(der: bytes, value: Element) -> str:
@@ -158,11 +178,15 @@ def _text(der: bytes, value: Element) -> str:
 
 
 def _oid(der: bytes, field: Element) -> str:
+    return _known_oid(der[field[1] : min(field[2], field[1] + _MOST_OID)])
+
+
+@lru_cache(maxsize=4096)
+def _known_oid(content: bytes) -> str:
     """An object identifier in digits and dots (X.690 section 8.19)."""
-    _, content, end = field
     arcs: list[int] = []
     arc = 0
-    for octet in der[content : min(end, content + 64)]:
+    for octet in content:
         arc = arc << 7 | octet & 0x7F
         if octet < 0x80:
             arcs.append(arc)

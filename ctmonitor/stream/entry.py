@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ctmonitor.ct.details import details_of, rfc4514
+from ctmonitor.ct.details import Details, details_of, rfc4514
 from ctmonitor.ct.entry import Leaves, LogEntry
 from ctmonitor.ct.x509 import certificate_of
 from ctmonitor.errors import FormatError
@@ -79,12 +79,17 @@ class Entry:
     @property
     def subject(self) -> str:
         """Distinguished name as RFC 4514 writes it; read anew at each call."""
-        return rfc4514(details_of(self.signed, is_tbs=self.is_precert).subject)
+        return rfc4514(self._names.subject)
 
     @property
     def issuer(self) -> str:
         """Likewise."""
-        return rfc4514(details_of(self.signed, is_tbs=self.is_precert).issuer)
+        return rfc4514(self._names.issuer)
+
+    @property
+    def _names(self) -> Details:
+        is_tbs = self.is_precert
+        return details_of(self.signed, is_tbs=is_tbs, with_extensions=False)
 
     @property
     def not_before(self) -> datetime | None:
@@ -171,5 +176,4 @@ def read_entry(log: Log, leaves: Leaves, number: int) -> Entry:
 
 def colons(digest: str) -> str:
     """Hex in upper case, with colons."""
-    digest = digest.upper()
-    return ":".join(digest[at : at + 2] for at in range(0, len(digest), 2))
+    return bytes.fromhex(digest).hex(":").upper()

@@ -55,7 +55,7 @@ def json_line(entry: Entry) -> bytes:
 
 def as_object(entry: Entry) -> dict[str, Any]:
     """The same, not encoded."""
-    details = details_of(entry.signed, is_tbs=entry.is_precert)
+    details = details_of(entry.signed, is_tbs=entry.is_precert, with_extensions=False)
     told: dict[str, Any] = {
         "timestamp": entry.timestamp_ms,
         "entry_type": entry.entry_type,

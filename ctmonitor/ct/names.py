@@ -13,7 +13,6 @@ from ctmonitor.ct.der import BOOLEAN, OCTET_STRING, SEQUENCE, SET
 from ctmonitor.ct.x509 import COMMON_NAME
 
 _SUBJECT_ALT_NAME = bytes.fromhex("0603551d11")
-_LAST_OCTET = _SUBJECT_ALT_NAME[-1]
 _VERSION = 0xA0
 _DNS_NAME = 0x82
 _BYTE_STRINGS = frozenset((0x0C, 0x12, 0x13, 0x14, 0x15, 0x16, 0x19, 0x1A, 0x1B))
@@ -131,38 +130,46 @@ def _alternative_names(data: bytes, text: str, at: int, end: int) -> list[str] |
     at, stop = _extent(data, at)
     if stop != end:
         return None
-    while at < end:
+    found = data.find(_SUBJECT_ALT_NAME, at, end)
+    if found < 0:
+        return names
+    # The bytes may also occur by chance: then no extension begins with them.
+    content = list_start = at
+    while at < found:
         size = data[at + 1]
         if size < 0x80:
-            content, stop = at + 2, at + 2 + size
+            content, at = at + 2, at + 2 + size
         else:
-            content, stop = _extent(data, at)
-        if data[content + 4] == _LAST_OCTET and data.startswith(
-            _SUBJECT_ALT_NAME, content
-        ):
-            at = content + 5
-            if data[at] == BOOLEAN and data[at + 1] == 1:
-                at += 3
-            if names or data[at] != OCTET_STRING:
-                return None
-            at, value_end = _extent(data, at)
-            if value_end != stop or data[at] != SEQUENCE:
-                return None
-            at, value_end = _extent(data, at)
-            if value_end != stop:
-                return None
-            while at < stop:
-                content = at + 2
-                after = content + data[at + 1]
-                if data[at] == _DNS_NAME:
-                    names.append(text[content:after])
-                if after - content >= 0x80:
-                    return None
-                at = after
-            if at != stop or len(names) > _MAX_NAMES:
-                return None
-            joined = "".join(names)
-            if not joined.isascii() or "\0" in joined or "" in names:
-                return None
-        at = stop
-    return names if at == end else None
+            content, at = _extent(data, at)
+    stop = at
+    if (
+        content != found
+        or content == list_start
+        or data.find(_SUBJECT_ALT_NAME, found + 5, end) >= 0
+    ):
+        return None
+    at = found + 5
+    if data[at] == BOOLEAN and data[at + 1] == 1:
+        at += 3
+    if data[at] != OCTET_STRING:
+        return None
+    at, value_end = _extent(data, at)
+    if value_end != stop or data[at] != SEQUENCE:
+        return None
+    at, value_end = _extent(data, at)
+    if value_end != stop:
+        return None
+    while at < stop:
+        size = data[at + 1]
+        if size >= 0x80:
+            return None
+        content = at + 2
+        if data[at] == _DNS_NAME:
+            names.append(text[content : content + size])
+        at = content + size
+    if at != stop or len(names) > _MAX_NAMES:
+        return None
+    joined = "".join(names)
+    if not joined.isascii() or "\0" in joined or "" in names:
+        return None
+    return names

@@ -120,6 +120,13 @@ def test_the_object_of_the_extension_elsewhere_makes_no_name() -> None:
     assert quick(made) == ["true.test"] == parsed(made)
 
 
+def test_extensions_that_begin_with_the_object_itself_are_left_to_the_parser() -> None:
+    hidden = b"\x06\x03\x55\x1d\x11" + der(0x04, der(0x30, der(0x82, b"false.test")))
+    made = certificate(tbs_certificate(extensions=[hidden]))
+    assert quick(made) is None
+    assert parsed(made) == []
+
+
 @given(st.data())
 def test_a_changed_certificate_gives_what_the_parser_gives_or_nothing(data) -> None:
     der = bytearray(data.draw(st.sampled_from(SAMPLE)))

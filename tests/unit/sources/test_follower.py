@@ -238,12 +238,16 @@ def test_a_partial_tile_is_read_late_and_each_width_once() -> None:
     async def script(watched: Watched) -> None:
         await until(lambda: len(watched.of(front).entries) == 512)
         assert front.count("tile/data/002") == 0
+        began_s = time.monotonic()
         await watched.read(front)
+        assert time.monotonic() - began_s >= 0.3
+        log.add(many_entries(10))
+        began_s = time.monotonic()
+        await watched.read(front)
+        assert time.monotonic() - began_s >= 0.3
         polls = front.count("checkpoint")
         await until(lambda: front.count("checkpoint") > polls + 10)
-        assert front.count("tile/data/002") == 1
-        log.add(many_entries(10))
-        await watched.read(front)
+        assert front.count("tile/data/002.p/88") == 1
         assert front.count("tile/data/002.p/98") == 1
         log.add(many_entries(256))  # now it is full
         await until(lambda: len(watched.of(front).entries) == 768)
@@ -677,12 +681,15 @@ def test_doubt_is_counted_from_the_first_contradiction(
         front.faults = [fault("html with 200")]
         await until(lambda: watched.status(front).condition is UNREACHABLE)
         await asyncio.sleep(0.6)
-        front.log = log.shrunk(400)
-        front.faults = []
-        await until(lambda: watched.status(front).condition is Condition.SUSPECT)
-        began_s = time.monotonic()
-        await until(lambda: watched.status(front).condition is Condition.BAD)
-        assert time.monotonic() - began_s >= 0.45
+        for _ in range(2):
+            front.log = log.shrunk(400)
+            front.faults = []
+            await until(lambda: watched.status(front).condition is Condition.SUSPECT)
+            began_s = time.monotonic()
+            await until(lambda: watched.status(front).condition is Condition.BAD)
+            assert time.monotonic() - began_s >= 0.45
+            front.log = log
+            await until(lambda: watched.status(front).condition is Condition.FOLLOWING)
 
     with LogServer(front) as server:
         watch(server, script, how=manner(once=False, pace=pace))

@@ -16,7 +16,15 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
 from ctmonitor.alerts.found import found_items
-from ctmonitor.cli import assemble, console, findings, loglisting, logreading, logs
+from ctmonitor.cli import (
+    assemble,
+    console,
+    findings,
+    loglisting,
+    logreading,
+    logs,
+    memory,
+)
 from ctmonitor.cli.logreading import LogReading
 from ctmonitor.config import Config, describe, load
 from ctmonitor.errors import ConfigError, CTMonitorError, StoreError
@@ -182,6 +190,7 @@ def _start(
         source = assemble.source(config, scanner, resume, run.logs, on_progress)
         recorder = Forgetful() if store is None else _recorder(config, store)
         run.monitor = Monitor(source, ruleset, recorder, run.tell)
+        memory.settle()
         code = asyncio.run(run.until_end())
     log.info("%s: %s", run.reason, run.monitor.tally)
     if run.output_is_closed:

@@ -410,8 +410,17 @@ def _line_of(options: argparse.Namespace) -> Callable[[Entry], bytes | None]:
 
 
 def _write(text: bytes) -> None:
-    sys.stdout.buffer.write(text)
-    sys.stdout.buffer.flush()
+    try:
+        sys.stdout.buffer.write(text)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as exc:
+        console.discard_output()
+        raise CTMonitorError(
+            f"standard output cannot be written: {exc.strerror}. What is missing comes "
+            "again with --state."
+        ) from exc
 
 
 def _summary(stats: Stats) -> str:

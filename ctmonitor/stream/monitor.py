@@ -110,7 +110,7 @@ class LogMonitor:
                 leaves; half-open. The stream ends when they were read.
             once: end when every log was read to the head that it showed first.
             state: what `state()` gave, or a file of it. A file is made when it is not
-                there, and written every ten seconds and at the end.
+                there, and written every ten seconds and at the end. Not with `span`.
             match: a regular expression, without regard to case, or a rule set: only
                 entries come of which it finds a name.
             callback: for `run`.
@@ -143,6 +143,8 @@ class LogMonitor:
             span[0] if span[1] is None else span[1]
         ):
             raise ConfigError(f"No log has entries from {span[0]} to {span[1]}.")
+        if span is not None and state is not None:
+            raise ConfigError("state does not go with span, which has its own begin.")
         if min(max_requests, max_requests_operator, retries, queue_entries) < 1:
             raise ConfigError("Numbers of requests, retries and entries begin at 1.")
         self._span = span

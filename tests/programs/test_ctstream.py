@@ -230,6 +230,32 @@ def test_a_reader_that_has_enough_ends_it_quietly(folder: Path) -> None:
         assert process.stderr.read() == b""
 
 
+def test_a_full_disk_ends_it_and_what_is_missing_comes_again(folder: Path) -> None:
+    with serving(folder, log_of(300)):
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run(
+                [
+                    *(sys.executable, CHECKOUT / "ctstream.py", "--once", "--json"),
+                    *("--log-list", "logs.json", "--start", "beginning"),
+                    *("--state", "a.state"),
+                ],
+                cwd=folder,
+                env=environment(),
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=_TIMEOUT_S,
+                check=False,
+            )
+        assert done.returncode == 1
+        assert done.stderr == (
+            "ctstream.py: standard output cannot be written: No space left on device. "
+            "What is missing comes again with --state.\n"
+        )
+        options = ("--state", "a.state", "--json")
+        assert indexes(stream(folder, *options).out) == list(range(300))
+
+
 def test_what_is_malformed_is_told_with_log_and_index(folder: Path) -> None:
     broken = FakeLog(
         ONE,

@@ -371,6 +371,7 @@ def test_new_entries_come_while_it_runs(tmp_path: Path) -> None:
         ({"match": "("}, "is no regular expression"),
         ({"start": "yesterday"}, "start: 'yesterday' is neither tip"),
         ({"span": (5, 4)}, "from 5 to 4"),
+        ({"span": (4, 5), "state": {}}, "state does not go with span"),
         ({"queue_entries": 0}, "begin at 1"),
         ({"proxy": "ftp://proxy"}, "A proxy is written"),
         ({"ca_file": "/nowhere.pem"}, "cannot be read as PEM"),

@@ -100,8 +100,8 @@ def test_a_log_that_leaves_the_list_is_closed_and_goes_on_when_it_returns(
             listing.logs = []
             await until(lambda: not fleet.status())
             log.add(many_entries(300))
+            await listing.renewed()  # a last request may be under way
             polls = server.fronts[0].count()
-            await listing.renewed()
             await listing.renewed()
             assert server.fronts[0].count() == polls
             listing.logs = [known]
@@ -138,10 +138,11 @@ def test_a_log_that_moves_is_read_at_its_new_address(kind: str) -> None:
             await until(lambda: len(listing.collected[known.log_id].entries) == 300)
             listing.logs = [moved]
             await until(lambda: new.count() > 0)
+            await listing.renewed()
             polls = old.count()
             log.add(many_entries(40))
             await until(lambda: len(listing.collected[known.log_id].entries) == 340)
-            assert old.count() <= polls + 1
+            assert old.count() == polls
             listing.collected[known.log_id].assert_true(log)
             assert len(fleet.status()) == 1
 
@@ -163,6 +164,7 @@ def test_new_logs_start_and_read_only_ones_end(kind: str) -> None:
             await until(lambda: second.log_id in listing.collected)
             await until(lambda: len(listing.collected[second.log_id].entries) == 200)
             await until(lambda: fleet.status()[0].condition is Condition.DRAINED)
+            await listing.renewed()
             polls = server.fronts[0].count()
             await listing.renewed()
             assert server.fronts[0].count() == polls

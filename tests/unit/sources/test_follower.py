@@ -144,8 +144,9 @@ def test_a_log_is_read_from_its_beginning_to_its_end(kind: str, size: int) -> No
     assert (follower.status.position, follower.status.backlog) == (size, 0)
 
 
-@both
-@pytest.mark.parametrize("nodes", [True, False])
+@pytest.mark.parametrize(
+    ("kind", "nodes"), [("tiled", False), ("rfc6962", True), ("rfc6962", False)]
+)
 @pytest.mark.parametrize("position", BORDERS)
 def test_after_a_restart_the_rest_comes_once(
     kind: str, position: int, nodes: bool
@@ -189,7 +190,7 @@ def test_a_log_is_begun_at_its_end_or_some_entries_back(
 
 
 @both
-@pytest.mark.parametrize("first", [0, 1, 255, 256, 300, 512, 513, SIZE - 1, SIZE])
+@pytest.mark.parametrize("first", [0, 1, 256, 300, 512, SIZE])
 def test_a_log_is_begun_at_a_time(kind: str, first: int) -> None:
     """The fake's entries are a millisecond apart."""
     log = log_of(SIZE)
@@ -210,10 +211,10 @@ def test_an_unchanged_head_costs_one_request(kind: str) -> None:
 
     async def script(watched: Watched) -> None:
         await watched.read(front)
-        before, heads = front.count(), front.count(head)
+        before = front.count()
         log.publish()  # a new timestamp alone is no news either
-        await until(lambda: front.count(head) >= heads + 5)
-        assert front.count() - before == front.count(head) - heads
+        await until(lambda: front.count() >= before + 5)
+        assert {request.path for request in front.requests[before:]} == {head}
 
     with LogServer(front) as server:
         watch(server, script)
@@ -798,7 +799,7 @@ def final(log: Log, fake: FakeLog, size: int) -> Log:
 
 
 @both
-@pytest.mark.parametrize("position", [0, 300, SIZE])
+@pytest.mark.parametrize("position", [0, SIZE])
 @pytest.mark.parametrize("final_size", [512, 550, SIZE])
 def test_a_read_only_log_is_read_to_its_end_and_closed(
     kind: str, final_size: int, position: int, caplog: pytest.LogCaptureFixture

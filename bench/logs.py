@@ -236,23 +236,32 @@ class GrowingLogs(Child):
             raise
 
 
+class _Stream(Child):
+    """ctstream.py while it runs."""
+
+    def __init__(self, arguments: Sequence[str | Path], core: int | None) -> None:
+        self.lines = 0
+        self.began_s = math.nan  # its first line
+        self.began_cpu_s = math.nan
+        super().__init__(("ctstream.py", *arguments), core, self._take)
+
+    def _take(self, _: str) -> None:
+        if not self.lines:
+            self.began_s, self.began_cpu_s = time.monotonic(), self.cpu_s()
+        self.lines += 1
+
+
 def measured_domains(web: LogWeb, folder: Path, cores: Cores) -> Measured:
-    """`ctstream.py --domains-only`, from the start of its process to its end."""
+    """`ctstream.py --domains-only`, from its first name to the end of its process."""
     listed = log_list(folder / "logs.json", [web.tiled(0)])
-    command = ("ctstream.py", "--domains-only", "--once", "--start", "beginning")
-    names = 0
-
-    def count(_: str) -> None:
-        nonlocal names
-        names += 1
-
-    began_s = time.monotonic()
-    with Child([*command, "--log-list", listed], cores.measured, count) as stream:
+    arguments = ("--domains-only", "--once", "--start", "beginning", "--log-list")
+    with _Stream((*arguments, listed), cores.measured) as stream:
         wait_until(lambda: not stream.rss_mb(), "ctstream.py")
-        seconds = time.monotonic() - began_s
-        cpu_s = stream.cpu_s()
+        seconds = time.monotonic() - stream.began_s
+        cpu_s = stream.cpu_s() - stream.began_cpu_s
         code = stream.end()
         flaws = [] if code == 0 else [f"exit code {code}: {stream.errors()}"]
+        names = stream.lines
     entries = web.tiled_tree.size
     if names < entries:
         flaws.append(f"{names} names of {entries} entries")

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ctmonitor import __version__
 from ctmonitor.cli import logreading
 from ctmonitor.cli.logreading import LogReading
 from ctmonitor.config import Config, masked_url
@@ -12,6 +11,7 @@ from ctmonitor.errors import ConfigError
 from ctmonitor.model.batch import Cursor
 from ctmonitor.net.route import Proxy, Route
 from ctmonitor.rules.ruleset import Rules, RuleSet
+from ctmonitor.sources import logclients
 from ctmonitor.sources.base import Scanner, Source
 from ctmonitor.sources.both import BothSources
 from ctmonitor.sources.certstream import CertstreamSource, Feed, shown
@@ -63,8 +63,7 @@ def scanner(config: Config, ruleset: RuleSet) -> Scanner | None:
 
 def user_agent(config: Config) -> str:
     """What logs and services that are asked see of us."""
-    contact = f" (+{config.contact})" if config.contact else ""
-    return f"ctmonitor/{__version__}{contact}"
+    return logclients.user_agent(config.contact)
 
 
 def route(config: Config) -> Route:

@@ -1,6 +1,5 @@
 """[SOURCES] becomes what reads the logs: their list, the selection, their clients."""
 
-import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,29 +12,20 @@ from ctmonitor.ct.loglist import LOG_LIST_URL
 from ctmonitor.errors import ConfigError, FormatError
 from ctmonitor.model.clock import now_utc
 from ctmonitor.model.log import Log
-from ctmonitor.net.fetch import Fetcher
-from ctmonitor.net.limit import Limit
 from ctmonitor.net.route import Route
 from ctmonitor.sources.base import Scanner
 from ctmonitor.sources.evidence import Evidence
 from ctmonitor.sources.follower import LogStatus, Manner, Pace
 from ctmonitor.sources.logclient import LogClient
+from ctmonitor.sources.logclients import LogClients
 from ctmonitor.sources.logcursor import PREFIX, LogCursor, cursor_name
-from ctmonitor.sources.loglist import KeptList, LogListKeeper
-from ctmonitor.sources.logreader import LogReader
+from ctmonitor.sources.loglist import KeptList
 from ctmonitor.sources.logs import LogsSource
 from ctmonitor.sources.logselection import Selection, describe, select
-from ctmonitor.sources.rfc6962 import RFC6962Log
-from ctmonitor.sources.tiled import TiledLog
 from ctmonitor.store.store import Store
 
 log = logging.getLogger(__name__)
 
-# Shared by all logs: requests at the same time, and bytes of entries that wait for
-# their proof.
-_REQUESTS = 96
-_HELD_BYTES = 96 * 2**20
-_LEAST_HELD_BYTES, _MOST_HELD_BYTES = 2**20, 16 * 2**20
 # A run that is to end does not wait for a cache to forget what contradicts, nor for
 # long for who does not answer: 40 s, when a request is tried twice for 10 s.
 _ONCE_DOUBT_S = 2.0
@@ -72,13 +62,17 @@ class LogReading:
         self._config = config
         self._positions = dict(resume)
         self._say = say
-        self._fetcher = Fetcher(route, user_agent, total_connections=_REQUESTS)
-        self._keeper = LogListKeeper(
+        self._clients = LogClients(
+            route,
+            user_agent,
+            verify=config.verify,
+            max_requests=config.max_requests,
+            max_requests_operator=config.max_requests_operator,
+        )
+        self._keeper = self._clients.keeper(
             config.log_list,
             _key(config),
             Path(config.cache_dir) if config.cache_dir and keeps else None,
-            self._fetched,
-            now_utc,
         )
         pace = Pace(poll_s=config.poll_seconds)
         if once:
@@ -89,7 +83,6 @@ class LogReading:
         self._manner = Manner(
             config.start, pace, Evidence(evidence), once, tries=_ONCE_TRIES
         )
-        self._operators: dict[str, asyncio.Semaphore] = {}
         self._source: LogsSource | None = None
         self._told: list[str] | None = None
         self._warned: frozenset[str] = frozenset()
@@ -117,7 +110,7 @@ class LogReading:
 
     async def close(self) -> None:
         """End all connections."""
-        await self._fetcher.close()
+        await self._clients.close()
 
     async def selection(self) -> tuple[KeptList, Selection]:
         """
@@ -138,24 +131,7 @@ class LogReading:
 
     def client_of(self, log_: Log, how_many: int) -> LogClient:
         """How to read a log, when so many are read."""
-        config = self._config
-        shared = self._operators.get(log_.operator)
-        if shared is None:
-            shared = asyncio.Semaphore(config.max_requests_operator)
-            self._operators[log_.operator] = shared
-        most = min(config.max_requests, max(2, _REQUESTS // how_many))
-        limit = Limit(most, shared=shared)
-        reader = LogReader(self._fetcher, limit, log_.address)
-        if log_.is_tiled:
-            return TiledLog(log_, reader, verify=config.verify)
-        tiles = None
-        if log_.tiles_url:
-            tiles = LogReader(self._fetcher, limit, log_.tiles_url)
-        held = min(max(_LEAST_HELD_BYTES, _HELD_BYTES // how_many), _MOST_HELD_BYTES)
-        return RFC6962Log(log_, reader, tiles, verify=config.verify, held_bytes=held)
-
-    async def _fetched(self, address: str, max_bytes: int) -> bytes:
-        return (await self._fetcher.get(address, max_bytes=max_bytes)).body
+        return self._clients.client_of(log_, how_many)
 
     async def _logs(self) -> Sequence[Log]:
         kept, chosen = await self.selection()

@@ -41,12 +41,12 @@ from ctmonitor.sources.entryscreen import LEAF_MARKS, candidates
 from ctmonitor.sources.evidence import Evidence
 from ctmonitor.sources.fleet import Fleet
 from ctmonitor.sources.follower import Follower, LogStatus, Manner, Pace
+from ctmonitor.sources.logclients import LogClients, user_agent
 from ctmonitor.sources.logcursor import LogCursor, cursor_name
 from ctmonitor.sources.loglist import KeptList
 from ctmonitor.sources.logselection import describe, select
 from ctmonitor.sources.start import Start
 from ctmonitor.stream import state as states
-from ctmonitor.stream.clients import Clients
 from ctmonitor.stream.entry import Entry, read_entry
 from ctmonitor.stream.inbox import Inbox, Run
 from ctmonitor.stream.stats import LogTally, Stats, log_stats
@@ -169,9 +169,11 @@ class LogMonitor:
         )
         if route is None:
             route = Route(Proxy.from_url(proxy) if proxy else None, ca_file)
-        self._clients = Clients(
+        if route.ca_file:
+            _ = route.tls  # a bad file is told now and not at the first connection
+        self._clients = LogClients(
             route,
-            contact=contact,
+            user_agent(contact),
             verify=verify,
             max_requests=max_requests,
             max_requests_operator=max_requests_operator,
@@ -215,7 +217,9 @@ class LogMonitor:
             self.save()
         except StoreError as exc:
             raise ConfigError(str(exc)) from exc
-        keeper = self._clients.keeper(self._source, self._key_pem, self._cache_dir)
+        keeper = self._clients.keeper(
+            self._source, self._key_pem or None, self._cache_dir
+        )
 
         async def chosen() -> Sequence[Log]:
             return self._chosen(await keeper.current())

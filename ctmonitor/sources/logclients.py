@@ -1,7 +1,6 @@
-"""How the logs of a stream are reached: one fetcher, a limit for each log."""
+"""How logs are reached: one fetcher for all, a limit for each and for its operator."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from ctmonitor import __version__
@@ -23,27 +22,35 @@ _HELD_BYTES = 96 * 2**20
 _LEAST_HELD_BYTES, _MOST_HELD_BYTES = 2**20, 16 * 2**20
 
 
-class Clients:
+def user_agent(contact: str) -> str:
+    """
+    What logs and services that are asked see of us.
+
+    Args:
+        contact: an address at which their operators can reach ours; empty for none.
+    """
+    return f"ctmonitor/{__version__}" + (f" (+{contact})" if contact else "")
+
+
+class LogClients:
     """Makes what reads a log; the connections are closed by `close`."""
 
     def __init__(
         self,
         route: Route,
+        agent: str,
         *,
-        contact: str,
         verify: bool,
         max_requests: int,
         max_requests_operator: int,
     ) -> None:
         """
-        Raises:
-            ConfigError: the authorities of the route cannot be used.
+        Args:
+            agent: User-Agent; see `user_agent`.
+            verify: whether entries have to be proven.
+            max_requests, max_requests_operator: at the same time, to one log, and to
+                all of one operator.
         """
-        if route.ca_file:
-            _ = route.tls  # a bad file is told now and not at the first connection
-        agent = f"ctmonitor/{__version__}"
-        if contact:
-            agent += f" (+{contact})"
         self._fetcher = Fetcher(route, agent, total_connections=_REQUESTS)
         self._verify = verify
         self._most = max_requests
@@ -55,11 +62,10 @@ class Clients:
         await self._fetcher.close()
 
     def keeper(
-        self, source: str, key_pem: str, cache_dir: Path | None
+        self, source: str, key_pem: str | None, cache_dir: Path | None
     ) -> LogListKeeper:
         """What keeps the list of logs."""
-        fetch: Callable[[str, int], Awaitable[bytes]] = self._body
-        return LogListKeeper(source, key_pem or None, cache_dir, fetch, now_utc)
+        return LogListKeeper(source, key_pem, cache_dir, self._body, now_utc)
 
     async def _body(self, url: str, max_bytes: int) -> bytes:
         return (await self._fetcher.get(url, max_bytes=max_bytes)).body
@@ -71,9 +77,10 @@ class Clients:
         Args:
             logs: how many are read, which share the memory.
         """
-        shared = self._operators.setdefault(
-            log.operator, asyncio.Semaphore(self._most_of_operator)
-        )
+        shared = self._operators.get(log.operator)
+        if shared is None:
+            shared = asyncio.Semaphore(self._most_of_operator)
+            self._operators[log.operator] = shared
         limit = Limit(min(self._most, max(2, _REQUESTS // logs)), shared=shared)
         reader = LogReader(self._fetcher, limit, log.address)
         if log.is_tiled:

@@ -351,7 +351,7 @@ SETTINGS: tuple[Setting, ...] = (
         key="CA_File",
         attribute="ca_file",
         kind=Kind.PATH,
-        help="PEM file of the authorities trusted for wss://; empty is the system's",
+        help="PEM file of the only authorities trusted for wss://; empty: the system's",
     ),
     Setting(
         section="DATABASE",
@@ -603,7 +603,7 @@ SETTINGS: tuple[Setting, ...] = (
         key="CA_File",
         attribute="scan_ca_file",
         kind=Kind.PATH,
-        help="PEM file of the authorities trusted for sites; empty is the system's",
+        help="PEM file of authorities trusted beside the system's: for sites and APIs",
     ),
     Setting(
         section="SCAN",

@@ -105,7 +105,7 @@ def visitor(config: Config, way: Proxy | None) -> SiteVisitor:
 def client(config: Config, way: Proxy | None) -> Client:
     """Asks registries and services, under our own name."""
     contact = f" (+{config.contact})" if config.contact else ""
-    route = Route(way, config.scan_ca_file, use_environment=False)
+    route = Route(way, config.scan_ca_file, trusts_system=True, use_environment=False)
     return Client(f"ctmonitor/{__version__}{contact}", route=route)
 
 

@@ -20,9 +20,9 @@ from typing import Any
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
-from ctmonitor.errors import ConfigError
 from ctmonitor.model.text import shortened
 from ctmonitor.net.route import Proxy
+from ctmonitor.net.trust import trusting
 from ctmonitor.scan.dialer import TIMEOUT, Dialer, VisitFailure, connection_failure
 
 _SHUTDOWN_S = 1.0  # how long a site may take to end TLS in an orderly way
@@ -110,7 +110,7 @@ class Transport:
 
     Args:
         connect_timeout_s: for one connection: TCP, proxy and TLS.
-        ca_file: PEM file of the only authorities to be trusted; empty for the system's.
+        ca_file: PEM file of authorities that are trusted beside the system's.
 
     Raises:
         ConfigError: `ca_file` cannot be used.
@@ -219,13 +219,7 @@ class Transport:
 
 
 def _strict_tls(ca_file: str) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=ca_file or None)
-    except OSError as exc:  # ssl.SSLError is one
-        raise ConfigError(
-            f"[SCAN] CA_File {ca_file!r} cannot be read as PEM certificates: {exc}. "
-            "Give a file with authorities, or leave it empty for the system's."
-        ) from exc
+    context = trusting(ca_file)
     context.set_alpn_protocols(["http/1.1"])
     return context
 

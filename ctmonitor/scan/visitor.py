@@ -59,7 +59,7 @@ class SiteVisitor:
         guard: judges every address and redirect; the ports below are added to its own.
         user_agent: called once for each host.
         proxy: carries every connection.
-        ca_file: PEM file of the only authorities to be trusted; empty for the system's.
+        ca_file: PEM file of authorities that are trusted beside the system's.
         wants_icons: whether the icon of a page is asked for.
 
     Raises:

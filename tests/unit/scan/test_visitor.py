@@ -36,7 +36,7 @@ from tests.fakes.sites import (
     redirect,
     self_signed,
 )
-from tests.fakes.tls import Authority
+from tests.fakes.tls import Authority, authority_in
 
 OUTSIDE, OTHER, INSIDE = "127.0.8.1", "127.0.8.2", "127.0.9.1"
 SHORT = Limits(host_timeout_s=3.0, connect_timeout_s=1.0, body_bytes=64 * 1024)
@@ -126,6 +126,20 @@ def test_a_site_with_https_is_up_and_http_is_not_asked(
     assert report.page.body_sha256 == hashlib.sha256(body).hexdigest()
     assert (report.page.body_bytes, report.page.is_truncated) == (len(body), False)
     assert (site.connections, plain.connections) == (1, 0)
+
+
+def test_authorities_of_a_file_are_trusted_beside_the_systems(
+    sites: Sites, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sites.tls(OUTSIDE, page(), trusted(authority, "x.test"))
+    other = authority_in(tmp_path, "another")
+    certificate = visit(sites, ca_file=str(other.ca_file)).certificate
+    assert certificate is not None
+    assert certificate.problem
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca_file))
+    certificate = visit(sites, ca_file=str(other.ca_file)).certificate
+    assert certificate is not None
+    assert certificate.problem == ""
 
 
 def test_the_served_certificate_is_kept(sites: Sites, authority: Authority) -> None:

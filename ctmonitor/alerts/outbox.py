@@ -107,7 +107,7 @@ class Sender:
     One sender of a process; one flush at a time.
 
     Args:
-        file: writes an alert to its file.
+        files: writes alerts to their files; for each its path, or what went wrong.
         on_file: told of each file that was written.
         owner: names the sender in leases; unlike any other's.
         digest_per_minute: messages to one destination, 1 or more.
@@ -117,7 +117,7 @@ class Sender:
     def __init__(
         self,
         box: Box,
-        file: Callable[[Mapping[str, Any]], Path],
+        files: Callable[[Sequence[Mapping[str, Any]]], Sequence[Path | AlertError]],
         notifier: Notifies,
         hook: Starts | None,
         *,
@@ -130,7 +130,7 @@ class Sender:
         draw: Callable[[], float] = random.random,
     ) -> None:
         self._box = box
-        self._file = file
+        self._files = files
         self._notifier = notifier
         self._hook = hook
         self._owner = owner
@@ -196,7 +196,8 @@ class Sender:
             if not items:
                 return
             until = now + timedelta(seconds=_LEASE_S)
-            await self._write([i for i in items if i.channel is Channel.FILE])
+            if files := [i for i in items if i.channel is Channel.FILE]:
+                await self._write(files)
             for item in items:
                 leased = _Leased(item, until)
                 if item.channel is Channel.NOTIFY:
@@ -207,26 +208,16 @@ class Sender:
     # Files
 
     async def _write(self, items: Sequence[OutboxItem]) -> None:
-        def write() -> list[Path | str]:
-            return [self._written(item) for item in items]
-
-        results = await asyncio.to_thread(write)
+        results = await asyncio.to_thread(self._files, [i.payload for i in items])
+        written: list[OutboxItem] = []
         for item, result in zip(items, results, strict=True):
-            if isinstance(result, str):
-                await self._failed([item], result)
+            if isinstance(result, AlertError):
+                await self._failed([item], str(result))
             else:
                 self._on_file(result, item.payload)
-        written = zip(items, results, strict=True)
-        await self._sent([i for i, result in written if isinstance(result, Path)], "")
-
-    def _written(self, item: OutboxItem) -> Path | str:
-        try:
-            return self._file(item.payload)
-        except AlertError as exc:
-            return str(exc)
-        except Exception as exc:  # a record of another version holds up no others
-            log.exception("alert %s cannot be written", item.key)
-            return f"no record of an alert: {type(exc).__name__}"
+                written.append(item)
+        if written:
+            await self._sent(written, "")
 
     # Hooks
 

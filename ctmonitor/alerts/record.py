@@ -216,11 +216,14 @@ def _registration(data: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _clean(value: Any) -> Any:
-    """`value` with every text in it printable and bounded."""
+    """`value` with every text in it printable and bounded; its keys are ours."""
     if isinstance(value, str):
+        # Nearly all of the hundred texts of a record are so, and need no copy.
+        if value.isascii() and value.isprintable() and len(value) <= _LONGEST_TEXT:
+            return value
         return shortened(value, _LONGEST_TEXT)
-    if isinstance(value, Mapping):
-        return {_clean(key): _clean(inner) for key, inner in value.items()}
+    if isinstance(value, dict):
+        return {key: inner and _clean(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_clean(inner) for inner in value]
     return value

@@ -9,6 +9,7 @@ agree within a part of it.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import (
@@ -325,10 +326,12 @@ class FollowUps:
         ]:
             insert = self._database.insert(VISIT)
             connection.execute(insert.on_conflict_do_nothing(), told)
-        for _, visit in visits:
-            put_into_outbox(
-                self._database, connection, visit.outbox, visit.report.finished
-            )
+        put_into_outbox(
+            self._database,
+            connection,
+            chain.from_iterable(visit.outbox for _, visit in visits),
+            max(visit.report.finished for _, visit in visits),
+        )
 
 
 def _is_due(now: datetime, started: datetime | None) -> list[ColumnElement[bool]]:

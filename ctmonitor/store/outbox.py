@@ -1,6 +1,5 @@
 """Alerts on their way: put in with the visit or finding they tell of, until sent."""
 
-import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
@@ -11,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, func, select
 from ctmonitor.model.followup import Channel, OutboxItem
 from ctmonitor.store.engine import Database, chunks
 from ctmonitor.store.rows import text
-from ctmonitor.store.schema import OUTBOX, json_text, moment_text
+from ctmonitor.store.schema import OUTBOX, from_json_text, json_text, moment_text
 
 _ITEMS_AT_ONCE = 500
 _DUE, _SENT, _DEAD = "due", "sent", "dead"
@@ -92,7 +91,7 @@ class Outbox:
             OutboxItem(
                 key=row.key,
                 channel=Channel(row.channel),
-                payload=json.loads(row.payload),
+                payload=from_json_text(row.payload),
                 destination=row.destination,
                 id=row.id,
                 attempts=row.attempts,

@@ -129,7 +129,7 @@ def sender(store: Store, clock: Clock, recorder: Recorder, tmp_path: Path):
 
     def make(box: Any = None, owner: str = "sender", **more: Any) -> Sender:
         options: dict[str, Any] = {
-            "file": AlertFiles(str(tmp_path / "alerts")).write,
+            "files": AlertFiles(str(tmp_path / "alerts")).write,
             "notifier": recorder,
             "hook": None,
             "now": clock.now,
@@ -192,12 +192,12 @@ def test_what_failed_is_tried_again_with_growing_pauses_and_given_up(
 ) -> None:
     attempts: list[datetime] = []
 
-    def fails(_told: Mapping[str, Any]) -> Path:
+    def fails(told: Sequence[Mapping[str, Any]]) -> list[AlertError]:
         attempts.append(clock.now())
-        raise AlertError("the disk is full")
+        return [AlertError("the disk is full") for _ in told]
 
     put(["a.example"], "file")
-    one = sender(file=fails, tries=5)
+    one = sender(files=fails, tries=5)
     flushed = [asyncio.run(one.flush())]
     while store.outbox().pending():
         clock.skip(seconds=10)

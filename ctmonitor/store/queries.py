@@ -30,12 +30,15 @@ from ctmonitor.store.engine import (
     sqlite_reading,
     translated,
 )
+from ctmonitor.store.memory import Borrowed
 from ctmonitor.store.schema import (
+    BUDGET,
     GAP,
     HOST_ID,
     HOST_ISSUANCE,
     ISSUANCE,
     ISSUANCE_NAME,
+    MEMORY,
     NO_INDEX,
     NO_ISSUANCE,
     OUR_TABLES,
@@ -200,6 +203,11 @@ class Reader:
         with self._connected() as connection:
             gaps = [_gap(row) for row in connection.execute(query)]
         return [gap for gap in gaps if gap is not None]
+
+    def memory(self) -> Borrowed:
+        """What look-ups know, and have spent; what is added to it is not written."""
+        has_memory = {MEMORY.name, BUDGET.name} <= self._tables
+        return Borrowed(self._database if has_memory else None)
 
     def close(self) -> None:
         """Gives the database free; a second call does nothing."""

@@ -18,6 +18,7 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import Any
 
 import aiohappyeyeballs
 from python_socks import ProxyConnectionError, ProxyError, ProxyType
@@ -164,9 +165,25 @@ async def _connect(addresses: Sequence[str], port: int) -> socket.socket:
         family = socket.AF_INET6 if is_v6 else socket.AF_INET
         where = (address, port, 0, 0) if is_v6 else (address, port)
         infos.append((family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", where))
+    if len(infos) == 1:
+        return await _connected(*infos[0])
     return await aiohappyeyeballs.start_connection(
         infos, happy_eyeballs_delay=_STAGGER_S, interleave=1
     )
+
+
+async def _connected(
+    family: int, kind: int, protocol: int, _: str, where: tuple[Any, ...]
+) -> socket.socket:
+    """What most hosts need, which have one address, and no other to be tried."""
+    opened = socket.socket(family, kind, protocol)
+    try:
+        opened.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(opened, where)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
 
 
 async def _reached(proxy: Proxy) -> socket.socket:

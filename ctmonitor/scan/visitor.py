@@ -104,6 +104,8 @@ class SiteVisitor:
         exc: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._names is not None:
+            self._names.close()
         # Aborted connections are closed in the next rounds of the event loop.
         for _ in range(3):
             await asyncio.sleep(0)

@@ -197,19 +197,29 @@ class SiteVisitor:
 
     async def _first(self, secure: Trail, plain: Trail) -> Trail:
         """The trail that has an answer, https before http."""
-        async with asyncio.TaskGroup() as group:
-            first = group.create_task(secure.walk())
-            head_start_s = _HEAD_START * self._limits.connect_timeout_s
-            await asyncio.wait([first], timeout=head_start_s)
-            if first.done() and secure.has_answered:
-                return secure
-            second = group.create_task(plain.walk())
-            await asyncio.wait([first])
+        loop = asyncio.get_running_loop()
+        second: asyncio.Task[None] | None = None
+
+        def ask_beside() -> None:
+            nonlocal second
+            second = loop.create_task(plain.walk())
+
+        head_start_s = _HEAD_START * self._limits.connect_timeout_s
+        timer = loop.call_later(head_start_s, ask_beside)
+        try:
+            await secure.walk()
+            timer.cancel()
             was_silent = secure.failure is not None and secure.failure.error == TIMEOUT
             if secure.has_answered or (was_silent and not plain.is_connected):
                 # In the second case nobody let us connect in the time for it.
+                return secure if secure.has_answered else plain
+            await (second or plain.walk())
+        finally:
+            timer.cancel()
+            if second is not None:
                 second.cancel()
-        return secure if secure.has_answered else plain
+                await asyncio.wait([second])
+        return plain
 
     def _urls(self, scheme: str, name: str, ports: Sequence[int]) -> list[URL]:
         host = ascii_host(name)

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
 from ctmonitor.alerts.found import found_items
-from ctmonitor.cli import assemble, console, findings, logs
+from ctmonitor.cli import assemble, console, databases, findings, logs
 from ctmonitor.config import Config, describe, load
 from ctmonitor.errors import ConfigError, CTMonitorError, StoreError
 from ctmonitor.model.batch import Cursor, Gap
@@ -78,7 +78,7 @@ def _main(options: argparse.Namespace) -> int:
     if options.dry_run:
         return _start(options, config, ruleset, None, logged_to)
     try:
-        store = assemble.store(config)
+        store = databases.store(config)
     except StoreError as exc:
         raise ConfigError(str(exc)) from exc
     with store:
@@ -111,7 +111,7 @@ def _start(
 ) -> int:
     # With --json standard output is for programs alone.
     say = console.complain if options.json else partial(print, flush=True)
-    database = "none (dry run)" if store is None else assemble.database(config)
+    database = "none (dry run)" if store is None else databases.database(config)
     told_to = [] if store is None else _notifications(config)
     try:
         for line in (

@@ -17,13 +17,10 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
 from ctmonitor.alerts.heartbeat import send_heartbeat
 from ctmonitor.alerts.record import alert_record
 from ctmonitor.alerts.text import trial_message
-from ctmonitor.cli import assemble, console, logs, scanning
+from ctmonitor.cli import console, databases, logs, scanning
 from ctmonitor.cli.visitlines import VisitLines
 from ctmonitor.config import Config
 from ctmonitor.errors import ConfigError, StoreError
@@ -161,8 +158,8 @@ def _main(options: argparse.Namespace) -> int:
             return scanning.run(_visit_one(config, way, options, book, known, memory))
         try:
             # First what creates nothing: a database that is missing stays missing.
-            reader = stack.enter_context(assemble.reader(config))
-            store = stack.enter_context(assemble.store(config))
+            reader = stack.enter_context(databases.reader(config))
+            store = stack.enter_context(databases.store(config))
         except StoreError as exc:
             raise ConfigError(str(exc)) from exc
         run = _Run(config, options, way, store, reader)
@@ -200,7 +197,7 @@ def _remembered(
     known: dict[str, HostDetail] = {}
     memory = Borrowed(None)
     try:
-        reader = stack.enter_context(assemble.reader(config))
+        reader = stack.enter_context(databases.reader(config))
         memory = reader.memory()
         # The old program may have stored the name as it was pasted.
         for detail in reader.named([pasted, name]):
@@ -451,23 +448,16 @@ class _Run:
         if not sys.stderr.isatty() or options.json or options.host:
             yield self._lines.report
             return
+        # Here, since a run out of cron would load it for nothing.
+        from ctmonitor.cli.progress import progress_bar
+
         when = started if options.all else None
         total = self._store.followups().due_count(started, when)
-        bar = Progress(
-            "visiting",
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-            redirect_stdout=sys.stdout.isatty(),
-        )
-        with bar:
-            task = bar.add_task("", total=min(total, options.limit or total))
+        with progress_bar(min(total, options.limit or total)) as advance:
 
             def on_report(report: SiteReport) -> None:
                 self._lines.report(report)
-                bar.advance(task)
+                advance()
 
             yield on_report
 

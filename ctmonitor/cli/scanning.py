@@ -1,6 +1,7 @@
 """Settings become the objects of the scanner: what visits, enriches, stores, tells."""
 
 import asyncio
+import gc
 import importlib
 import random
 import secrets
@@ -11,8 +12,6 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-
-import dns.asyncresolver
 
 from ctmonitor import __version__
 from ctmonitor.alerts.hook import Hook
@@ -29,10 +28,7 @@ from ctmonitor.model.finding import HostDetail
 from ctmonitor.model.followup import EventKind
 from ctmonitor.net.client import Client
 from ctmonitor.net.route import Proxy, Route
-from ctmonitor.scan.asn import REGISTRY_URLS, NetworkEnricher
-from ctmonitor.scan.asnfile import NetworkFile
 from ctmonitor.scan.base import Enricher
-from ctmonitor.scan.domain import RegistrationEnricher
 from ctmonitor.scan.guard import Guard
 from ctmonitor.scan.memory import Memory
 from ctmonitor.scan.names import Names
@@ -41,6 +37,7 @@ from ctmonitor.scan.visitor import Limits, SiteVisitor
 from ctmonitor.store.queries import Reader
 
 _BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
+_COLLECT_EVERY = 50_000  # objects more than before; some 10 MB
 _LOOKUP = "/v4/threatMatches:find"
 
 
@@ -114,7 +111,13 @@ def enrichers(
 ) -> list[Enricher]:
     """All that is switched on, in the order of the alert."""
     result: list[Enricher] = []
+    # What is switched off need not be loaded.
     if config.enrich_asn:
+        import dns.asyncresolver
+
+        from ctmonitor.scan.asn import REGISTRY_URLS, NetworkEnricher
+        from ctmonitor.scan.asnfile import NetworkFile
+
         resolver = None
         if way is None:
             resolver = dns.asyncresolver.Resolver(configure=not config.scan_resolvers)
@@ -139,6 +142,8 @@ def enrichers(
             )
         )
     if config.enrich_domain:
+        from ctmonitor.scan.domain import RegistrationEnricher
+
         source = config.enrich_rdap_bootstrap
         is_address = urlsplit(source).scheme in ("http", "https")
         result.append(
@@ -220,6 +225,10 @@ def sender(
 
 def run(work: Coroutine[Any, Any, int]) -> int:
     """What `work` gives, on the loop of `uvloop` where that is installed."""
+    # What was loaded stays, and what a visit leaves is freed without the collector:
+    # it would look at everything again and again, for a tenth of all the work.
+    gc.freeze()
+    gc.set_threshold(_COLLECT_EVERY)
     try:
         new_loop = importlib.import_module("uvloop").new_event_loop
     except ImportError:

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
@@ -146,10 +147,9 @@ class FollowUp:
         self._now = now
         self._stop = asyncio.Event()
         self._in_hand = asyncio.Semaphore(_IN_HAND + concurrency)
-        # Holds what is in hand at most; None is the end.
-        self._finished: asyncio.Queue[tuple[DueHost, SiteReport] | None] = (
-            asyncio.Queue()
-        )
+        self._finished: list[tuple[DueHost, SiteReport]] = []  # what is in hand at most
+        self._is_worth = asyncio.Event()  # as many as a transaction takes, or the last
+        self._has_visited = False  # no more will be finished
 
     def stop(self) -> None:
         """Begin no more visits, give up those under way, store what is finished."""
@@ -182,7 +182,8 @@ class FollowUp:
                         failed: StoreError | None = exc
                     else:
                         failed = None
-                    self._finished.put_nowait(None)
+                    self._has_visited = True
+                    self._is_worth.set()
                 if failed is not None:
                     raise failed
             finally:
@@ -273,33 +274,30 @@ class FollowUp:
             self.summary.fail(f"a visit failed: {type(exc).__name__}; see the log")
             self._in_hand.release()
         else:
-            self._finished.put_nowait((host, report))
+            self._finished.append((host, report))
+            if len(self._finished) >= _FINISH:
+                self._is_worth.set()
         finally:
             free.release()
 
     # What was visited
 
     async def _finish_all(self, worker: ThreadPoolExecutor) -> None:
-        """Takes finished visits together for a second at most, until None comes."""
-        loop = asyncio.get_running_loop()
+        """Takes finished visits together, and none waits longer than a second."""
         free = asyncio.Semaphore(_ENRICHED_AT_ONCE)
         async with asyncio.TaskGroup() as group:
-            has_ended = False
-            while not has_ended:
-                batch: list[tuple[DueHost, SiteReport]] = []
-                deadline = None
-                while len(batch) < _FINISH and not has_ended:
-                    try:
-                        async with asyncio.timeout_at(deadline):
-                            item = await self._finished.get()
-                    except TimeoutError:
-                        break
-                    if item is None:
-                        has_ended = True
-                    else:
-                        batch.append(item)
-                        deadline = deadline or loop.time() + _FINISH_WAIT_S
-                await self._sort(batch, worker, group, free)
+            is_last = False
+            while not is_last:
+                # A wait for each visit would cost more than all the rest here.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_FINISH_WAIT_S):
+                        await self._is_worth.wait()
+                self._is_worth.clear()
+                is_last = self._has_visited
+                finished, self._finished = self._finished, []
+                for start in range(0, len(finished), _FINISH):
+                    batch = finished[start : start + _FINISH]
+                    await self._sort(batch, worker, group, free)
 
     async def _sort(
         self,

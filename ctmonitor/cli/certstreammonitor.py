@@ -22,6 +22,7 @@ from ctmonitor.errors import ConfigError, CTMonitorError, StoreError
 from ctmonitor.model.batch import Cursor, Gap
 from ctmonitor.model.clock import now_utc
 from ctmonitor.model.finding import Finding, Recorded
+from ctmonitor.model.followup import EventKind
 from ctmonitor.monitor.monitor import Forgetful, Monitor, Recorder
 from ctmonitor.rules.pattern import is_slow
 from ctmonitor.rules.ruleset import RuleSet
@@ -151,24 +152,24 @@ def _notifications(config: Config) -> list[str]:
     """What becomes of notifications of findings, in a line; empty without any."""
     if config.notify_on == "up":
         return []
-    count = len(config.notification_destination)
-    if not count:
+    if not config.notification_destination:
         return ["notifications: none, [REPORTING] Notification_Destination is empty"]
+    count = len(config.destinations_of(EventKind.FOUND))
     destinations = "1 destination" if count == 1 else f"{count} destinations"
     return [f"notifications: queued for {destinations}, sent by scanhost.py"]
 
 
 def _recorder(config: Config, store: Store) -> Recorder:
-    count = len(config.notification_destination)
-    if config.notify_on == "up" or not count:
+    told = config.destinations_of(EventKind.FOUND)
+    if config.notify_on == "up" or not told:
         return store
-    return _Announcing(store, count)
+    return _Announcing(store, told)
 
 
 class _Announcing:
     """The store, with notifications of what is told in the same transaction."""
 
-    def __init__(self, store: Store, destinations: int) -> None:
+    def __init__(self, store: Store, destinations: Sequence[int]) -> None:
         self._store = store
         self._outbox_of = partial(found_items, destinations=destinations)
 

@@ -177,7 +177,7 @@ def schedule(config: Config) -> Schedule:
 def notifier(config: Config, way: Proxy | None) -> Notifier:
     """Sends notifications to the destinations of [REPORTING]."""
     return Notifier(
-        config.notification_destination,
+        [one.url for one in config.notification_destination],
         config.fallback_destination,
         proxy=way,
         ca_file=config.scan_ca_file,
@@ -190,12 +190,12 @@ def telling(config: Config, reader: Reader) -> Telling:
     def details(hosts: Sequence[str]) -> Mapping[str, HostDetail]:
         return {detail.host.domain: detail for detail in reader.named(hosts)}
 
-    tells = config.notify_on in ("up", "both")
+    told = EventKind if config.notify_on in ("up", "both") else ()
     return Telling(
         record=alert_record,
         details=details,
         events=frozenset({EventKind.UP, *map(EventKind, config.alert_on)}),
-        destinations=len(config.notification_destination) if tells else 0,
+        destinations={event: config.destinations_of(event) for event in told},
         has_hook=bool(config.hook),
     )
 

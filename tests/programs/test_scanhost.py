@@ -399,6 +399,21 @@ def test_flush_sends_what_a_destination_missed(world: World) -> None:
     assert len(heard.told) == 1
 
 
+def test_tags_lead_messages_to_their_destinations(world: World) -> None:
+    soc, ops, everybody = (world.webhook() for _ in range(3))
+    world.configure(
+        REPORTING__Notification_Destination=f"soc,boss={soc.address} "
+        f"ops={ops.address} {everybody.address}",
+        REPORTING__Notify_Tags="up=soc",
+    )
+    world.names("a.example")
+    world.hosts("a.example")
+    assert world.scan().code == 0
+    assert [len(one.told) for one in (soc, ops, everybody)] == [1, 0, 1]
+    assert world.scan("--notify-test").code == 0
+    assert [len(one.told) for one in (soc, ops, everybody)] == [2, 1, 2]
+
+
 def test_a_message_to_try_each_channel(world: World) -> None:
     good, bad = world.webhook(), world.webhook()
     bad.answer = lambda _: Reply(500)

@@ -17,7 +17,6 @@ import errno
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any
 
 import aiohappyeyeballs
@@ -161,7 +160,7 @@ def _no_proxy(proxy: Proxy, exc: OSError) -> VisitFailure:
 async def _connect(addresses: Sequence[str], port: int) -> socket.socket:
     infos: list[aiohappyeyeballs.AddrInfoType] = []
     for address in addresses[:_MAX_TRIED]:
-        is_v6 = ip_address(address).version == 6
+        is_v6 = ":" in address
         family = socket.AF_INET6 if is_v6 else socket.AF_INET
         where = (address, port, 0, 0) if is_v6 else (address, port)
         infos.append((family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", where))

@@ -11,6 +11,7 @@ Source: RFC 1035 section 4.2, RFC 5452 (forged answers).
 import asyncio
 import secrets
 import socket
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from ctmonitor.errors import FormatError
@@ -25,6 +26,8 @@ from ctmonitor.scan.dnsmessage import (
 )
 
 Server = tuple[str, int]  # address and port
+
+_NOT_IN_TIME = Answer(DnsState.TIMEOUT, detail="no name server answered in time")
 
 _QUESTIONS_A_PORT = 64
 _READ_AT_ONCE = 64  # answers of a socket, before others have their turn
@@ -45,26 +48,28 @@ class DnsClient:
         self, servers: Sequence[Server], timeout_s: float, attempts: int = 2
     ) -> None:
         self._turns = tuple(servers) * attempts
-        self._each_s = timeout_s / len(self._turns)
         self._sockets: dict[Server, _Socket] = {}
         self._open: set[_Socket] = set()
+        self._patience = _Patience(timeout_s / len(self._turns))
 
     def close(self) -> None:
         """Closes all sockets; what is still asked gets no answer but a time-out."""
         for opened in tuple(self._open):
             opened.close()
         self._sockets.clear()
+        self._patience.close()
 
     def ask(self, name: str, kind: Kind) -> "asyncio.Future[Answer]":
         """
         The first answer; SERVFAIL or TIMEOUT when no server gave a usable one.
 
-        The question is on its way at return. It never raises, and ends when cancelled.
+        The question is on its way at return. It never raises; after it was cancelled no
+        further server is asked.
 
         Args:
             name: as `names.ascii_host` spells it.
         """
-        return _Question(self._turns, self._each_s, self._socket, name, kind).answer
+        return _Question(self._turns, self._patience, self._socket, name, kind).answer
 
     def _socket(self, server: Server) -> "_Socket":
         opened = self._sockets.get(server)
@@ -74,32 +79,64 @@ class DnsClient:
         return opened
 
 
+class _Patience:
+    """
+    When who waits has waited long enough: one timer for all, who wait equally long.
+
+    A timer for each question would cost a tenth of the question.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._ends: OrderedDict[_Question, float] = OrderedDict()  # soonest first
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, question: "_Question") -> None:
+        loop = asyncio.get_running_loop()
+        self._ends[question] = loop.time() + self._seconds
+        if self._timer is None:
+            self._timer = loop.call_later(self._seconds, self._end)
+
+    def forget(self, question: "_Question") -> None:
+        self._ends.pop(question, None)
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _end(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = None
+        while self._ends:
+            question, end_s = next(iter(self._ends.items()))
+            if end_s > loop.time():
+                self._timer = loop.call_at(end_s, self._end)
+                return
+            question.go_on()  # which forgets it, and may begin it again
+
+
 class _Question:
     """A question until its answer: asked again, and of the next server."""
 
     def __init__(
         self,
         turns: Sequence[Server],
-        each_s: float,
+        patience: _Patience,
         socket_to: Callable[[Server], "_Socket"],
         name: str,
         kind: Kind,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self.answer: asyncio.Future[Answer] = self._loop.create_future()
-        self.answer.add_done_callback(self._end)
         self._turns = iter(turns)
-        self._each_s = each_s
+        self._patience = patience
         self._socket_to = socket_to
         self._name = name
         self._kind = kind
-        self._failure = Answer(
-            DnsState.TIMEOUT, detail="no name server answered in time"
-        )
+        self._failure = _NOT_IN_TIME
         self._socket: _Socket | None = None
-        self._timer: asyncio.TimerHandle | None = None
         self._over_tcp: asyncio.Task[None] | None = None
-        self._next()
+        self.go_on()
 
     def received(self, wire: bytes) -> None:
         """Takes the datagram that bears our number."""
@@ -115,7 +152,7 @@ class _Question:
         if not self.answer.done():
             detail = shortened(str(exc) or type(exc).__name__)
             self._failure = Answer(DnsState.SERVFAIL, detail=detail)
-            self._next()
+            self.go_on()
 
     def _judge(self, wire: bytes) -> None:
         try:
@@ -123,14 +160,15 @@ class _Question:
         except FormatError as exc:
             self.failed(exc)
             return
-        if not answer.has_failed:
+        if answer.has_failed:
+            self._failure = answer
+            self.go_on()
+        else:
+            self._leave()
             self.answer.set_result(answer)
-            return
-        self._failure = answer
-        self._next()
 
-    def _next(self) -> None:
-        """Asks the next server, or gives up."""
+    def go_on(self) -> None:
+        """Asks the next server, or gives up; ends what nobody waits for any more."""
         self._leave()
         if self.answer.done():
             return
@@ -146,7 +184,7 @@ class _Question:
                 detail = shortened(str(exc))
                 self._failure = Answer(DnsState.SERVFAIL, detail=detail)
                 continue
-            self._timer = self._loop.call_later(self._each_s, self._next)
+            self._patience.begin(self)
             return
         self.answer.set_result(self._failure)
 
@@ -163,18 +201,13 @@ class _Question:
 
     def _leave(self) -> None:
         """What was done to ask this server comes to its end."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._patience.forget(self)
         if self._over_tcp is not None:
             self._over_tcp.cancel()
             self._over_tcp = None
         if self._socket is not None:
             self._socket.forget(self._id)
             self._socket = None
-
-    def _end(self, _: object) -> None:
-        self._leave()
 
 
 async def _exchange_over_tcp(server: Server, query: bytes) -> bytes:
@@ -221,8 +254,9 @@ class _Socket:
 
     def new_id(self, question: _Question) -> int:
         """A number that no other question on this socket has."""
-        while (number := secrets.randbelow(1 << 16)) in self._waiting:
-            pass
+        number = -1
+        while number < 0 or number in self._waiting:
+            number = int.from_bytes(secrets.token_bytes(2), "big")
         self._waiting[number] = question
         self._left -= 1
         return number

@@ -123,16 +123,14 @@ class Names:
         first_of_zone = []
         if "." in parent and parent not in self._wildcards:
             first_of_zone.append(self._beside(parent))
-        second = self._client.ask(name, Kind.AAAA)
-        mail = self._client.ask(name, Kind.MX)
-        await asyncio.gather(second, mail, *first_of_zone)
-        found = _dns(first, second.result())
+        asked = [self._client.ask(name, Kind.AAAA), self._client.ask(name, Kind.MX)]
+        await asyncio.gather(*asked, *first_of_zone)
+        second, mail = (each.result() for each in asked)
+        found = _dns(first, second)
         return replace(
             found,
-            nameservers=await self._zone_servers(
-                name, (first, second.result(), mail.result())
-            ),
-            mail_hosts=mail.result().texts,
+            nameservers=await self._zone_servers(name, (first, second, mail)),
+            mail_hosts=mail.texts,
             is_wildcard=_is_wildcard(found, await self._beside(parent)),
         )
 

@@ -229,6 +229,9 @@ class Session:
 
     async def _read(self, content: StreamReader, encoding: str) -> Body:
         body = Body(self._body_bytes, encoding)
+        if content.is_eof() and content.exception() is None:  # all of it is here
+            body.feed(content.read_nowait())
+            return body
         now_s = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout_at((now_s + self._deadline_s) / 2):

@@ -13,8 +13,7 @@ import asyncio.sslproto
 import re
 import ssl
 from dataclasses import dataclass
-from ipaddress import ip_address
-from typing import Any
+from typing import Any, cast
 
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import RawResponseMessage
@@ -91,6 +90,10 @@ class Handler(ResponseHandler):
             is_interim = 100 <= message.code <= 199
             if not is_interim or message.code == _SWITCHING_PROTOCOLS:
                 return message, body
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # aiohttp's own sets TCP_NODELAY, too, which every event loop does.
+        self.transport = cast(asyncio.Transport, transport)
 
     @property
     def is_reusable(self) -> bool:
@@ -216,7 +219,7 @@ class Transport:
             opened.close()
             raise
         peer = transport.get_extra_info("peername")
-        address = "" if self.proxy is not None or not peer else str(ip_address(peer[0]))
+        address = "" if self.proxy is not None or not peer else peer[0]
         der = None
         if tls is not None:
             der = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)

@@ -330,9 +330,11 @@ class FollowUp:
             reports = await self._enriched([one.report for one in told])
         finally:
             free.release()
-        await self._finish(
-            [replace(o, report=r) for o, r in zip(told, reports, strict=True)], worker
-        )
+        enriched = [
+            _Observed(one.host, report, one.state, one.events)
+            for one, report in zip(told, reports, strict=True)
+        ]
+        await self._finish(enriched, worker)
 
     async def _finish(
         self, seen: Sequence[_Observed], worker: ThreadPoolExecutor

@@ -182,7 +182,8 @@ class Session:
             lines += [f"{name}: {value}" for name, value in proxy_login(proxy).items()]
             lines.append("Connection: close")
         if any("\r" in line or "\n" in line for line in lines):
-            raise ValueError("a line break in the request")
+            said = "a line break in the request"
+            raise VisitFailure("Connection error", said, is_known=False)
         return ("\r\n".join(lines) + f"\r\n{_HEADERS}\r\n").encode()
 
     async def _exchange(

@@ -23,7 +23,7 @@ from ctmonitor.alerts.text import trial_message
 from ctmonitor.cli import console, databases, logs, scanning
 from ctmonitor.cli.visitlines import VisitLines
 from ctmonitor.config import Config
-from ctmonitor.errors import ConfigError, StoreError
+from ctmonitor.errors import ConfigError, StoreError, StoreUnavailable
 from ctmonitor.followup.followup import Book, FollowUp, Summary
 from ctmonitor.followup.telling import Telling
 from ctmonitor.model.clock import from_utc_text, now_utc
@@ -203,7 +203,9 @@ def _remembered(
         for detail in reader.named([pasted, name]):
             known[name] = detail
     except StoreError as exc:
-        log.info("nothing is known of %s before its visit: %s", name, exc)
+        is_away = isinstance(exc, StoreUnavailable)
+        level = logging.WARNING if is_away else logging.DEBUG
+        log.log(level, "nothing is known of %s before its visit: %s", name, exc)
     row = known[name].host if known else None
     host = DueHost(
         domain=name,
@@ -386,6 +388,8 @@ class _Run:
                         visit_s=config.scan_host_timeout,
                     )
                     summary = await self._followed(followup, started)
+            if not options.dry_run:
+                await asyncio.to_thread(self._forget, started)
             console.complain(str(summary))
             for failure in summary.failures:
                 self._fail(failure)
@@ -414,6 +418,20 @@ class _Run:
         if ended := hosts.stop_old(started, days):
             log.info("hosts that are no longer followed: %d", len(ended))
         return hosts
+
+    def _forget(self, now: datetime) -> None:
+        """Removes what is older than the settings want, once a day."""
+        days = self._config.keep_days
+        try:
+            if not days or not self._store.memory().take("forgetting", 1, 1, now):
+                return
+            before = now - timedelta(days=days)
+            visits = self._store.followups().forget(before)
+            alerts = self._store.outbox().forget(before)
+        except StoreError as exc:
+            self._fail(f"what is old was not removed: {exc}")
+        else:
+            log.info("removed as old: %d visits, %d alerts", visits, alerts)
 
     async def _followed(self, followup: FollowUp, started: datetime) -> Summary:
         """Visits; a host that comes up is told while others are still visited."""

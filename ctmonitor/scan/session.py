@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self
 
 import aiohttp
+from aiohttp.http import RawResponseMessage
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import StreamReader
 from yarl import URL
@@ -190,7 +191,7 @@ class Session:
         self, handler: Handler, request: bytes, url: URL, proxy: Proxy | None
     ) -> Response:
         head, content = await handler.ask(request)
-        if proxy and self._is_doubtful(url, head.code):
+        if proxy and self._is_doubtful(url, head.code) and not _is_passed_on(head):
             said = proxy_says(proxy, f"{head.code} {head.reason or ''}")
             raise VisitFailure("Connection error", said, is_known=False)
         encoding = head.headers.get("Content-Encoding", "")
@@ -297,3 +298,9 @@ def _failure(exc: Exception) -> VisitFailure:
         return VisitFailure("Connection error", f"the answer is not HTTP: {said}")
     reason = shortened(str(exc) or type(exc).__name__, 120)
     return VisitFailure("Connection error", reason)
+
+
+def _is_passed_on(head: RawResponseMessage) -> bool:
+    """Whether an answer went through Squid, which marks those that are its own."""
+    via = ",".join(head.headers.getall("Via", [])).lower()
+    return "(squid" in via and "X-Squid-Error" not in head.headers

@@ -873,6 +873,19 @@ def test_a_relayed_answer_counts_unless_it_may_be_of_the_proxy(
     assert ("[CONNECT] Proxy" in report.reason) == status.startswith("407")
 
 
+@pytest.mark.parametrize("status", ["403 Forbidden", "503 Service Unavailable"])
+def test_squid_marks_what_is_its_own_so_all_else_counts(
+    sites: Sites, tmp_path: Path, status: str
+) -> None:
+    headers = ["Via: 1.1 proxy.example (squid/5.7)"]
+    sites.plain(OUTSIDE, page(status=status, headers=headers))
+    assert visit_relayed(sites, tmp_path).presence is Presence.UP
+    headers.append("X-Squid-Error: ERR_CONNECT_FAIL 111")
+    sites.plain("127.0.8.2", page(status=status, headers=headers))
+    report = visit_relayed(sites, tmp_path, host="127.0.8.2")
+    assert report.presence is Presence.UNKNOWN
+
+
 def test_a_relayed_answer_that_is_not_http_says_nothing_of_the_site(
     sites: Sites, tmp_path: Path
 ) -> None:

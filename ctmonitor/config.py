@@ -63,6 +63,7 @@ class Config:
     db_file: str
     table_name: str
     database_url: str = field(repr=False)
+    keep_days: int
     log_file: str
     log_level: int
     log_type: str

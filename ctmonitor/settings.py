@@ -383,6 +383,18 @@ SETTINGS: tuple[Setting, ...] = (
         help="Address of a database that is used instead of DBFile",
     ),
     Setting(
+        section="DATABASE",
+        key="Keep_Days",
+        attribute="keep_days",
+        kind=Kind.INTEGER,
+        help="How long sent alerts, and visits to hosts no longer followed, are kept; "
+        "0 is for ever",
+        default="365",
+        unit="days",
+        minimum=0,
+        maximum=36500,
+    ),
+    Setting(
         section="LOGGING",
         key="LogFile",
         attribute="log_file",

@@ -52,6 +52,7 @@ from ctmonitor.store.visitrows import (
 
 # Hosts that one transaction ends; meanwhile other writers wait.
 _STOPPED_AT_ONCE = 5000
+_FORGOTTEN_AT_ONCE = 500  # the same, of hosts with a record of each visit
 
 _C = FOLLOWUP.c
 
@@ -202,6 +203,35 @@ class FollowUps:
             ended += [row.Domain for row in rows if not row.was_stopped]
             is_done = len(rows) < _STOPPED_AT_ONCE
         return sorted(ended)
+
+    def forget(self, before: datetime) -> int:
+        """
+        Removes the history of hosts that are not followed, and were not visited since.
+
+        It goes in steps: when one fails, those before it stay.
+
+        Returns:
+            The number of visits that were removed.
+        """
+        over = and_(_C.next_visit.is_(None), _C.last_visit < moment_text(before))
+        hosts = (
+            select(VISIT.c.host_id)
+            .join(FOLLOWUP, _C.host_id == VISIT.c.host_id)
+            .where(over)
+            .distinct()
+            .limit(_FORGOTTEN_AT_ONCE)
+        )
+        removed = 0
+        while True:
+            with self._database.writing() as connection:
+                ids = connection.execute(hosts).scalars().all()
+                for some in chunks(ids):
+                    gone = connection.execute(
+                        VISIT.delete().where(VISIT.c.host_id.in_(some))
+                    )
+                    removed += gone.rowcount
+            if len(ids) < _FORGOTTEN_AT_ONCE:
+                return removed
 
     def due_count(self, now: datetime, started: datetime | None = None) -> int:
         """The number of hosts that `claim` would hand out now."""

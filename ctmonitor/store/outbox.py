@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select
 
 from ctmonitor.model.followup import Channel, OutboxItem
 from ctmonitor.store.engine import Database, chunks
@@ -147,6 +147,36 @@ class Outbox:
         held = (OUTBOX.c.state == _DUE) & (OUTBOX.c.lease_owner == text(owner))
         with self._database.writing() as connection:
             connection.execute(release.where(held))
+
+    def forget(self, before: datetime) -> int:
+        """
+        Removes items that were put in before `before`, and were sent or given up.
+
+        It goes in steps: when one fails, those before it stay.
+
+        Returns:
+            The number of items that were removed.
+        """
+        c = OUTBOX.c
+        # Items are numbered as they come, so the old ones stand at the beginning, and
+        # nobody has to look at a year of others.
+        query = (
+            select(c.id, c.state, c.created_at)
+            .where(c.id > bindparam("last"))
+            .order_by(c.id)
+            .limit(_ITEMS_AT_ONCE)
+        )
+        last, removed, limit = 0, 0, moment_text(before) or ""
+        while True:
+            with self._database.writing() as connection:
+                rows = connection.execute(query, {"last": last}).all()
+                old = [row for row in rows if row.created_at < limit]
+                for some in chunks([row.id for row in old if row.state != _DUE]):
+                    gone = connection.execute(OUTBOX.delete().where(c.id.in_(some)))
+                    removed += gone.rowcount
+            if len(old) < _ITEMS_AT_ONCE:
+                return removed
+            last = old[-1].id
 
     def pending(self) -> int:
         """The number of items that are still to be sent, now or later."""

@@ -57,6 +57,7 @@ def test_defaults_are_those_of_the_table(read) -> None:
         "db_file": "./db/CertStreamMonitor.sqlite3",
         "table_name": "CertMon",
         "database_url": "",
+        "keep_days": 365,
         "log_file": "",
         "log_level": 20,
         "log_type": "file",

@@ -28,6 +28,7 @@ from ctmonitor.scan.transport import Transport
 
 _log = logging.getLogger(__name__)
 
+_BEGIN_AT_ONCE = 8  # some milliseconds of work
 _HEAD_START = 0.2  # of the time to connect, before http is asked beside https
 _NOT_ASKED = Dns(DnsState.NOT_APPLICABLE, detail="the proxy resolves names")
 _NOT_IN_TIME = Dns(DnsState.TIMEOUT, detail="the time for the host was over")
@@ -93,7 +94,7 @@ class SiteVisitor:
         )
         self._wants_icons = wants_icons
         self._now = now
-        self._beginning = asyncio.Lock()
+        self._beginning = asyncio.Semaphore(_BEGIN_AT_ONCE)
 
     async def __aenter__(self) -> Self:
         return self
@@ -116,7 +117,7 @@ class SiteVisitor:
 
         Never raises for what a site, a name server or a network does.
         """
-        # One begins in each round of the event loop, so that what came for others is
+        # A few begin in each round of the event loop, so that what came for others is
         # read first. A thousand that begin at once would wait for us, not for sites.
         async with self._beginning:
             await asyncio.sleep(0)

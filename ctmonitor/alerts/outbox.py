@@ -11,7 +11,7 @@ that are still to be told.
 import asyncio
 import logging
 import random
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -30,7 +30,6 @@ log = logging.getLogger(__name__)
 
 _AT_ONCE = 100  # items a lease
 _LEASE_S = 900.0  # a digest waits for up to a minute, a hook for those before it
-_MINUTE = timedelta(minutes=1)
 _FIRST_PAUSE_S = 60.0
 _MOST_PAUSE_S = 3600.0
 _MOST_PROBLEMS = 10
@@ -54,6 +53,17 @@ class Box(Protocol):
         self, id: int, now: datetime, error: str, next_attempt: datetime | None
     ) -> None:
         """Notes a failed attempt; None for `next_attempt` gives the item up."""
+        ...
+
+    def take_place(
+        self, destination: str, now: datetime, limit: int
+    ) -> tuple[int, datetime]:
+        """
+        Takes one of the `limit` places for messages to a destination in a minute.
+
+        Returns:
+            The places that were free, 0 when none could be taken, and when one is.
+        """
         ...
 
     def release(self, owner: str) -> None:
@@ -110,7 +120,7 @@ class Sender:
         files: writes alerts to their files; for each its path, or what went wrong.
         on_file: told of each file that was written.
         owner: names the sender in leases; unlike any other's.
-        digest_per_minute: messages to one destination, 1 or more.
+        digest_per_minute: messages to one destination, 1 or more, of all senders.
         tries: attempts until an item is given up.
     """
 
@@ -141,7 +151,6 @@ class Sender:
         self._sleep = sleep
         self._draw = draw
         self._held: dict[str, list[_Leased]] = defaultdict(list)  # by destination
-        self._told: dict[str, deque[datetime]] = defaultdict(deque)
         self._hook_slots = asyncio.Semaphore(_HOOKS_AT_ONCE)
         self._flushed = Flushed()
         self._store_error: StoreError | None = None
@@ -245,28 +254,27 @@ class Sender:
         """
         waiting = self._held[destination]
         has_failed = False
-        while waiting:
-            room, pause = self._room(destination)
-            if not room:
-                if not wait:
-                    return
-                await self._sleep(pause)
-                continue
-            count = len(waiting) if has_failed or room == 1 else 1
-            batch = [one.item for one in waiting[:count] if one.until > self._now()]
-            del waiting[:count]
-            if batch:
-                self._told[destination].append(self._now())
+        while True:
+            now = self._now()
+            waiting[:] = [one for one in waiting if one.until > now]
+            if not waiting:
+                return
+            try:
+                room, then = await asyncio.to_thread(
+                    self._box.take_place, destination, now, self._per_minute
+                )
+            except StoreError as exc:  # nothing could be noted of it, either
+                self._store_error = exc
+                return
+            if room:
+                count = len(waiting) if has_failed or room == 1 else 1
+                batch = [one.item for one in waiting[:count]]
+                del waiting[:count]
                 has_failed = not await self._message(destination, batch)
-
-    def _room(self, destination: str) -> tuple[int, float]:
-        """How many messages a destination may have now, and seconds until the next."""
-        told = self._told[destination]
-        now = self._now()
-        while told and told[0] + _MINUTE <= now:
-            told.popleft()
-        room = max(0, self._per_minute - len(told))
-        return room, (told[0] + _MINUTE - now).total_seconds() if told else 0.0
+            elif wait:
+                await self._sleep((then - now).total_seconds())
+            else:
+                return
 
     async def _message(self, destination: str, items: Sequence[OutboxItem]) -> bool:
         index = int(destination) if destination.isdecimal() else -1

@@ -1,5 +1,6 @@
 """Alerts on their way: put in with the visit or finding they tell of, until sent."""
 
+import secrets
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
@@ -10,9 +11,16 @@ from sqlalchemy import ColumnElement, Connection, bindparam, func, select
 from ctmonitor.model.followup import Channel, OutboxItem
 from ctmonitor.store.engine import Database, chunks
 from ctmonitor.store.rows import text
-from ctmonitor.store.schema import OUTBOX, from_json_text, json_text, moment_text
+from ctmonitor.store.schema import (
+    MEMORY,
+    OUTBOX,
+    from_json_text,
+    json_text,
+    moment_text,
+)
 
 _ITEMS_AT_ONCE = 500
+_MINUTE = timedelta(minutes=1)
 _DUE, _SENT, _DEAD = "due", "sent", "dead"
 
 
@@ -131,6 +139,36 @@ class Outbox:
             last_result=text(error),
             **changes,
         )
+
+    def take_place(
+        self, destination: str, now: datetime, limit: int
+    ) -> tuple[int, datetime]:
+        """
+        Takes one of the `limit` places for messages to a destination in a minute.
+
+        All processes share them, by their clocks.
+
+        Returns:
+            The places that were free, 0 when none could be taken, and when one is.
+        """
+        c = MEMORY.c
+        kind = text(f"message to {destination}")
+        with self._database.writing() as connection:
+            expired = (c.kind == kind) & (c.expires_at <= moment_text(now))
+            connection.execute(MEMORY.delete().where(expired))
+            query = select(c.expires_at).where(c.kind == kind).order_by(c.expires_at)
+            ends = connection.execute(query).scalars().all()
+            free = max(0, limit - len(ends))
+            if not free:
+                return 0, datetime.fromisoformat(ends[-limit])
+            row = {
+                "kind": kind,
+                "key": secrets.token_hex(16),
+                "value": "{}",
+                "expires_at": moment_text(now + _MINUTE),
+            }
+            connection.execute(MEMORY.insert(), row)
+        return free, now
 
     def hasten(self, now: datetime) -> None:
         """Makes items that failed due now; leases and attempts stay as they are."""

@@ -9,13 +9,10 @@ import asyncio
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
-import dns.exception
-import dns.resolver
 import idna
 
 from ctmonitor.errors import ConfigError
@@ -26,6 +23,7 @@ from ctmonitor.scan.dnsmessage import Answer, Kind
 _T = TypeVar("_T")
 
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
+_NAME = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 _MAX_CHARACTERS = 253
 _MAX_STEPS_UP = 3  # from a host to the zone that holds it
 _MAX_REMEMBERED = 10_000  # zones
@@ -38,6 +36,8 @@ def ascii_host(host: str) -> str:
 
     Underscores are let through: people run sites under such names.
     """
+    if len(host) <= _MAX_CHARACTERS and _NAME.fullmatch(host):
+        return host  # as nearly all of them come
     labels = []
     for label in host.removesuffix(".").split("."):
         spelled = label.lower()
@@ -60,6 +60,10 @@ def system_servers() -> tuple[Server, ...]:
     Raises:
         ConfigError: it names none.
     """
+    # Loaded where no setting names a server: it takes as long as the rest of this part.
+    import dns.exception
+    import dns.resolver
+
     try:
         resolver = dns.resolver.Resolver(configure=True)
     except (dns.exception.DNSException, OSError) as exc:
@@ -127,11 +131,14 @@ class Names:
         await asyncio.gather(*asked, *first_of_zone)
         second, mail = (each.result() for each in asked)
         found = _dns(first, second)
-        return replace(
-            found,
+        return Dns(
+            found.state,
+            found.addresses,
+            found.cnames,
             nameservers=await self._zone_servers(name, (first, second, mail)),
             mail_hosts=mail.texts,
             is_wildcard=_is_wildcard(found, await self._beside(parent)),
+            detail=found.detail,
         )
 
     async def addresses(self, host: str) -> Dns:

@@ -430,7 +430,8 @@ class _Run:
             alerts = self._store.outbox().forget(before)
         except StoreError as exc:
             self._fail(f"what is old was not removed: {exc}")
-        else:
+            return
+        if visits or alerts:
             log.info("removed as old: %d visits, %d alerts", visits, alerts)
 
     async def _followed(self, followup: FollowUp, started: datetime) -> Summary:

@@ -17,7 +17,7 @@ import errno
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import aiohappyeyeballs
 from python_socks import ProxyConnectionError, ProxyError, ProxyType
@@ -64,6 +64,16 @@ class VisitFailure(Exception):
         self.error = error
         self.is_known = is_known
         super().__init__(reason)
+
+    def alone(self) -> Self:
+        """
+        Itself, without the frames that it came through.
+
+        Those hold what they worked with, this failure among it: a circle, which only
+        the garbage collector would break.
+        """
+        self.__cause__ = self.__context__ = None
+        return self.with_traceback(None)
 
 
 class TunnelRefused(VisitFailure):

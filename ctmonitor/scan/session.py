@@ -163,6 +163,8 @@ class Session:
         except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as exc:
             # ValueError: what aiohttp's parser lets through and yarl or zlib refuse.
             begun = self._begun(url, shortened(str(exc)))
+            # The connection keeps it, and its frames the connection: see `alone`.
+            exc.__traceback__ = None
             if begun is None:
                 failure = _failure(exc)
                 failure.is_known &= proxy is None  # else it may be the proxy's

@@ -159,7 +159,7 @@ class SiteVisitor:
                 limit_s = self._limits.host_timeout_s
                 failure = VisitFailure(TIMEOUT, f"no answer within {limit_s:g} s")
             except VisitFailure as exc:
-                failure = exc
+                failure = exc.alone()
             # One strange host must not end the visits to all others.
             except Exception as exc:  # noqa: BLE001
                 _log.exception("a visit failed by a mistake of ours: %r", host)

@@ -1,6 +1,7 @@
 """Visits to real sites on loopback, good and hostile; 127.0.9.x stands for within."""
 
 import asyncio
+import gc
 import gzip
 import hashlib
 import ssl
@@ -20,9 +21,11 @@ from cryptography import x509
 from ctmonitor.errors import ConfigError
 from ctmonitor.model.site import DnsState, Presence, SiteReport
 from ctmonitor.net.route import Proxy
+from ctmonitor.scan.dialer import VisitFailure
 from ctmonitor.scan.guard import Guard
 from ctmonitor.scan.names import Names
 from ctmonitor.scan.page import icon_hash
+from ctmonitor.scan.session import Session
 from ctmonitor.scan.visitor import Limits, SiteVisitor
 from tests.fakes.dns import DnsServer, Script, says, silent
 from tests.fakes.proxies import microsocks, tinyproxy
@@ -776,6 +779,26 @@ def test_a_dead_site_behind_a_proxy_is_down(
         assert canary.questions == []
     assert (report.presence, report.error) == (Presence.DOWN, "Connection error")
     assert "proxy" in report.reason
+
+
+@pytest.mark.parametrize("why", ["absent", "refused", "silent", "reset"])
+def test_a_visit_that_failed_is_freed_without_the_collector(
+    sites: Sites, why: str
+) -> None:
+    """Half of all hosts are dead, and the collector comes late."""
+    if why == "silent":
+        sites.holding(OUTSIDE)
+    elif why == "reset":
+        sites.plain(OUTSIDE, raw(b""))
+    gc.collect()
+    gc.disable()
+    try:
+        report = visit(sites, "a.test" if why == "absent" else "x.test", limits=SHORT)
+        held = [o for o in gc.get_objects() if isinstance(o, Session | VisitFailure)]
+    finally:
+        gc.enable()
+    assert report.presence is Presence.DOWN
+    assert held == []
 
 
 @pytest.mark.parametrize("kind", ["http", "socks5h"])

@@ -234,4 +234,17 @@ def run(work: Coroutine[Any, Any, int]) -> int:
     except ImportError:
         new_loop = None
     with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.get_loop().set_exception_handler(_note)
         return runner.run(work)
+
+
+def _note(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """
+    Logs what the event loop can tell nobody.
+
+    Not that a connection was closed: uvloop says so, with a traceback, of TLS that gets
+    an answer in the moment in which a visit gives it up.
+    """
+    transport = context.get("transport")
+    if transport is None or not transport.is_closing():
+        loop.default_exception_handler(context)

@@ -29,12 +29,15 @@ log = logging.getLogger(__name__)
 
 _CLAIM = 200  # hosts a claim, and no more than are visited at once
 _FINISH = 100  # visits a transaction
-_FINISH_WAIT_S = 1.0
+# What was visited is stored when it is so much, or was kept for so long. Not earlier:
+# visits that begin meanwhile begin later, and those of dead hosts end the run.
+_WORTH = 500
+_FINISH_WAIT_S = 2.0
 _ENRICHED_AT_ONCE = 10  # batches; a registry that hangs must not hold up all others
 _IN_HAND = 2000  # hosts between claim and store, beside those being visited
 _GRACE_S = 5.0  # for enrichers when a run is stopped
 _MOST_FAILURES = 10
-# Beyond the visit of a host and that of the one before it in its place: enrichment,
+# Beyond the visit of a host and those of the two before it in its place: enrichment,
 # storing, and clocks of other machines.
 _LEASE_MARGIN_S = 600.0
 
@@ -142,7 +145,7 @@ class FollowUp:
         self._on_report = on_report
         self._owner = owner
         self._concurrency = concurrency
-        self._lease_s = 2 * visit_s + enrich_s + _LEASE_MARGIN_S
+        self._lease_s = 3 * visit_s + enrich_s + _LEASE_MARGIN_S
         self._enrich_s = enrich_s
         self._now = now
         self._stop = asyncio.Event()
@@ -233,37 +236,46 @@ class FollowUp:
     ) -> None:
         loop = asyncio.get_running_loop()
         free = asyncio.Semaphore(self._concurrency)
-        begun = 0
-        # A claimed host waits for one visit at most, so that its lease is long enough.
+        claimed = 0
+        # A claimed host waits for two visits at most, so that its lease is long enough.
         at_once = min(_CLAIM, self._concurrency)
         under_way: set[asyncio.Task[None]] = set()
+
+        def claim() -> asyncio.Future[list[DueHost]]:
+            most = at_once if limit is None else min(at_once, limit - claimed)
+            return loop.run_in_executor(
+                worker,
+                self._book.claim,
+                self._now(),
+                most,
+                self._lease_s,
+                self._owner,
+                started,
+            )
+
+        following: asyncio.Future[list[DueHost]] | None = None
         try:
-            while limit is None or begun < limit:
-                most = at_once if limit is None else min(at_once, limit - begun)
-                due = await loop.run_in_executor(
-                    worker,
-                    self._book.claim,
-                    self._now(),
-                    most,
-                    self._lease_s,
-                    self._owner,
-                    started,
-                )
-                if not due:
-                    break
+            due = await claim()
+            while due:
+                claimed += len(due)
+                # The next are claimed meanwhile: the store may be busy with what was
+                # visited, and a dead host that begins late makes the run longer.
+                following = None if claimed == limit else claim()
                 for host in due:
                     await self._in_hand.acquire()
                     await free.acquire()
-                    begun += 1
                     task = loop.create_task(self._visit(host, free))
                     under_way.add(task)
                     task.add_done_callback(under_way.discard)
+                due = [] if following is None else await following
             if under_way:
                 await asyncio.wait(set(under_way))
         finally:
-            left = set(under_way)
-            for task in left:
-                task.cancel()
+            left: list[asyncio.Future[Any]] = [*under_way]
+            if following is not None:
+                left.append(following)
+            for each in left:
+                each.cancel()
             await asyncio.gather(*left, return_exceptions=True)
 
     async def _visit(self, host: DueHost, free: asyncio.Semaphore) -> None:
@@ -275,7 +287,7 @@ class FollowUp:
             self._in_hand.release()
         else:
             self._finished.append((host, report))
-            if len(self._finished) >= _FINISH:
+            if len(self._finished) >= _WORTH:
                 self._is_worth.set()
         finally:
             free.release()
@@ -283,7 +295,7 @@ class FollowUp:
     # What was visited
 
     async def _finish_all(self, worker: ThreadPoolExecutor) -> None:
-        """Takes finished visits together, and none waits longer than a second."""
+        """Takes finished visits together, and none waits longer than some seconds."""
         free = asyncio.Semaphore(_ENRICHED_AT_ONCE)
         async with asyncio.TaskGroup() as group:
             is_last = False

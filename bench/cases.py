@@ -74,6 +74,7 @@ _ROWS_ORIGINAL = 4_000
 _ROWS = 30_000
 _FINDINGS = 15_000
 _SITES = 2_000
+_SITES_UP = 5_000
 _SITES_ALONE = 500  # all of them up
 _SITES_POOL = 512
 _SITES_DEAD_ALONE = 12  # half of them dead, each for the whole time-out
@@ -132,7 +133,10 @@ class Cases:
             "blast": lambda: self._daemon(
                 Load("full", seconds=size.blast_s, hits=_BLAST_HITS)
             ),
-            "scan-up": lambda: self._scan(scanning.ALL_UP, size.of(_SITES)),
+            "scan-up": lambda: self._scan(
+                scanning.ALL_UP, size.of(_SITES_UP), options=("--dry-run",)
+            ),
+            "scan-told": lambda: self._scan(scanning.ALL_UP, size.of(_SITES_UP)),
             "scan-half": lambda: self._scan(scanning.HALF_DEAD, size.of(_SITES)),
             "scan-due": lambda: self._scan(
                 scanning.ALL_UP, size.of(_SITES_DUE), size.of(_SITES_OF_DUE)
@@ -290,7 +294,13 @@ class Cases:
             self._site_server = self._stack.enter_context(server)
         return self._site_server
 
-    def _scan(self, kinds: Sequence[str], count: int, limit: int = 0) -> Measured:
+    def _scan(
+        self,
+        kinds: Sequence[str],
+        count: int,
+        limit: int = 0,
+        options: Sequence[str] = (),
+    ) -> Measured:
         folder = self._folder / f"scan-{self._runs}"
         folder.mkdir()
         return scanning.measured_scan(
@@ -300,6 +310,7 @@ class Cases:
             scanning.names(kinds, count),
             timeout_s=self._size.scan_timeout_s,
             limit=limit,
+            options=options,
         )
 
     def _requests(self, kinds: Sequence[str], count: int, threads: int = 1) -> Measured:

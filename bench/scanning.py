@@ -14,7 +14,7 @@ from typing import Any
 from bench.feed import growth
 from bench.measured import Measured
 from bench.processes import BenchError, Child, Cores
-from bench.sites import NETWORK, host
+from bench.sites import NETWORK, host, is_up
 from ctmonitor.store.store import open_store
 
 # Half of the hosts are dead, and half of those say nothing at all.
@@ -98,7 +98,7 @@ class Scan:
 
     def flaws(self, hosts: Sequence[str]) -> tuple[str, ...]:
         """In words, what forbids to compare a run over `hosts`."""
-        up = sum(name.startswith("up-") for name in hosts)
+        up = sum(map(is_up, hosts))
         expected = {"visited": len(hosts), "up": up, "down": len(hosts) - up}
         found = [
             f"{name} {self.tally.get(name)} instead of {number}"
@@ -212,6 +212,7 @@ def measured_scan(
     *,
     timeout_s: float,
     limit: int = 0,
+    options: Sequence[str] = (),
 ) -> Measured:
     """`run_scanner` over hosts, or over the first `limit` of them, as figures."""
     make_database(folder / "found.sqlite3", hosts)
@@ -220,7 +221,7 @@ def measured_scan(
         folder,
         cores.measured,
         timeout_s=timeout_s,
-        options=("--limit", str(limit)) if limit else (),
+        options=(*options, "--limit", str(limit)) if limit else options,
     )
     return Measured(
         done=run.tally.get("visited", 0) or 1,
@@ -254,7 +255,7 @@ def measured_requests(
     with Child([*script, *hosts], cores.measured) as peer:
         told = peer.told(_LONGEST_RUN_S)
         peer.end()
-    up = sum(name.startswith("up-") for name in hosts)
+    up = sum(map(is_up, hosts))
     flaw = f"{told['up']} hosts were up instead of {up}"
     return Measured(
         done=told["hosts"],

@@ -4,8 +4,8 @@ The sites that the scanner visits: a name server, TLS sites that are up, and dea
     python -m bench.sites FOLDER
 
 All of it on loopback, in one process on the core of the load. A host's name says what
-it is: `up-000001.bench.test` serves a page, `hang-...` accepts TCP and never answers
-(on the port for http it refuses), `drop-...` lets every SYN fall.
+it is: `000001-up.bench.test` serves a page, `...-hang` accepts TCP and never answers
+(on the port for http it refuses), `...-drop` lets every SYN fall.
 
 Prints one JSON line: the ports, and the file of the authority. For each line that it
 reads it prints what happened since the one before.
@@ -43,12 +43,20 @@ _TTL_S = 60
 
 def host(kind: str, number: int) -> str:
     """The name of a host; `kind` is a key of `ADDRESSES`."""
-    return f"{kind}-{number:06d}.{ZONE}"
+    # By number in the order of names, too: a mixture, as in life, and not first all
+    # of one kind.
+    return f"{number:06d}-{kind}.{ZONE}"
 
 
 def address(name: str) -> str | None:
     """Where a host is; None for a name that does not exist."""
-    return ADDRESSES.get(name.partition("-")[0]) if name.endswith(f".{ZONE}") else None
+    kind = name.removesuffix(f".{ZONE}").partition("-")[2]
+    return ADDRESSES.get(kind) if name.endswith(f".{ZONE}") else None
+
+
+def is_up(name: str) -> bool:
+    """Whether `name` is one of those that serve a page."""
+    return name.partition("-")[2].startswith("up.")
 
 
 class Counts:

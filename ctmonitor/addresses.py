@@ -1,6 +1,7 @@
 """Addresses in settings: what is accepted, and what of one may be shown."""
 
 import re
+from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_address, ip_interface
 from urllib.parse import SplitResult, urlsplit
 
@@ -10,10 +11,31 @@ MASK = "********"
 
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.+)", re.DOTALL)
 _BETWEEN = re.compile(r"[\s,]+")
-# An address of Apprise may hold commas; a further one begins with its scheme.
-_BETWEEN_SERVICES = re.compile(r"[\s,]+(?=[A-Za-z][A-Za-z0-9+.-]*://)")
+_TAG = r"[A-Za-z0-9_-]+"
+# An address of Apprise may hold commas; a further one begins with its scheme. Tags
+# need white space before them, since `,x=https://` may be a part of an address.
+_BETWEEN_SERVICES = re.compile(
+    r"[\s,]+(?=[A-Za-z][A-Za-z0-9+.-]*://)"
+    rf"|[\s,]*\s(?={_TAG}(?:,{_TAG})*=[A-Za-z][A-Za-z0-9+.-]*://)"
+)
+_TAGGED = re.compile(rf"({_TAG}(?:,{_TAG})*)=(.*)", re.DOTALL)
+_ROUTE = re.compile(rf"([A-Za-z]+)=({_TAG}(?:,{_TAG})*)")
 _DNS_PORT = 53
 _RESOLVER = re.compile(r"(?:\[([^\]]+)\]|([^:\[\]]+))(?::([0-9]{1,5}))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """
+    Whom notifications are sent to.
+
+    Args:
+        url: an address of Apprise.
+        tags: in lower case; what is told may depend on them.
+    """
+
+    url: str = field(repr=False)
+    tags: tuple[str, ...] = ()
 
 
 class BadPart(ValueError):
@@ -73,6 +95,12 @@ def masked_url(url: str, *, path: bool = True) -> str:
 def masked_service(address: str) -> str:
     """An address of Apprise: all but the scheme may be a secret."""
     return f"{address.partition('://')[0]}://{MASK}"
+
+
+def masked_destination(destination: Destination) -> str:
+    """As it stands in the settings; tags are no secret."""
+    tags = f"{','.join(destination.tags)}=" if destination.tags else ""
+    return tags + masked_service(destination.url)
 
 
 def parts(text: str) -> tuple[str, ...]:
@@ -152,22 +180,41 @@ def database(text: str) -> str:
     return text
 
 
-def services(text: str) -> tuple[str, ...]:
+def services(text: str) -> tuple[Destination, ...]:
     """Addresses of Apprise, which judges what follows their schemes itself."""
     bare = text.strip(", \t\n")
-    addresses = tuple(_BETWEEN_SERVICES.split(bare)) if bare else ()
-    if any(not _ADDRESS.fullmatch(address) for address in addresses):
-        hint = "Begin it with the scheme of a service, such as mailto://."
-        raise BadAddress(text, text, hint)
-    return addresses
+    found = []
+    for part in _BETWEEN_SERVICES.split(bare) if bare else ():
+        tagged = _TAGGED.fullmatch(part)
+        tags, url = (tagged[1], tagged[2]) if tagged else ("", part)
+        if not _ADDRESS.fullmatch(url):
+            hint = "Begin it with the scheme of a service, such as mailto://."
+            raise BadAddress(text, text, hint)
+        found.append(Destination(url, parts(tags.lower())))
+    return tuple(found)
 
 
 def service(text: str) -> str:
     """The address of one service of Apprise; empty when there is nothing but commas."""
-    addresses = services(text)
-    if len(addresses) > 1:
+    found = services(text)
+    if len(found) > 1:
         raise BadAddress(text, text, "Give one address.")
-    return "".join(addresses)
+    if any(one.tags for one in found):
+        raise BadAddress(text, text, "Give the address without tags.")
+    return "".join(one.url for one in found)
+
+
+def routes(text: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Kinds of messages, each with tags; all in lower case."""
+    found: dict[str, tuple[str, ...]] = {}
+    for part in text.lower().split():
+        route = _ROUTE.fullmatch(part)
+        if route is None:
+            raise BadPart(part, "Write kind=tag or kind=tag,tag, without white space.")
+        if route[1] in found:
+            raise BadPart(part, f"Give {route[1]} once, with all its tags.")
+        found[route[1]] = parts(route[2])
+    return tuple(found.items())
 
 
 def web(text: str) -> str:

@@ -149,6 +149,20 @@ def _check_unused(readings: Readings, problems: Problems) -> None:
             "Notification_Destination, so it is not used. Add "
             "Notification_Destination, or remove Fallback_Destination.",
         )
+    _check_tags(readings["notify_tags"], destination, problems)
+
+
+def _check_tags(routes: Reading, destination: Reading, problems: Problems) -> None:
+    present = {tag for one in destination.value for tag in one.tags}
+    wanted = {tag for _, tags in routes.value for tag in tags}
+    if destination.is_refused:
+        return
+    for tag in sorted(wanted - present):
+        problems.warning(
+            routes.line,
+            f"[REPORTING] Notify_Tags: no address in Notification_Destination has the "
+            f"tag {tag}. Write it before one: {tag}=slack://...",
+        )
 
 
 def check_looks(readings: Readings, problems: Problems) -> None:

@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ctmonitor import advice, ini
-from ctmonitor.addresses import MASK, masked_service, masked_url
+from ctmonitor.addresses import (
+    MASK,
+    Destination,
+    masked_destination,
+    masked_service,
+    masked_url,
+)
 from ctmonitor.errors import ConfigError
 from ctmonitor.model.text import printable
 from ctmonitor.problems import Problems
@@ -70,14 +76,16 @@ class Config:
     db_file: str
     table_name: str
     database_url: str = field(repr=False)
+    keep_days: int
     log_file: str
     log_level: int
     log_type: str
     alerts_dir: str
     alert_monitor_timelapse: int
-    notification_destination: tuple[str, ...] = field(repr=False)
+    notification_destination: tuple[Destination, ...]
     fallback_destination: str = field(repr=False)
     notify_on: str
+    notify_tags: tuple[tuple[str, tuple[str, ...]], ...]
     alert_on: frozenset[str]
     digest_per_minute: int
     alert_tries: int
@@ -112,6 +120,20 @@ class Config:
     warnings: tuple[str, ...] = ()
     from_environment: frozenset[str] = frozenset()
     from_secret: frozenset[str] = frozenset()
+
+    def destinations_of(self, kind: str) -> tuple[int, ...]:
+        """
+        The destinations that are told of a kind of message: their places, from 0.
+
+        Args:
+            kind: as in Notify_Tags.
+        """
+        wanted = dict(self.notify_tags).get(kind)
+        return tuple(
+            place
+            for place, one in enumerate(self.notification_destination)
+            if wanted is None or not one.tags or not set(wanted).isdisjoint(one.tags)
+        )
 
 
 def load(
@@ -189,8 +211,10 @@ def _shown(setting: Setting, config: Config) -> str:
     if value is None or value in ("", (), frozenset()):
         return ""
     parts = value if isinstance(value, tuple) else (value,)
-    if setting.kind in (Kind.SERVICE, Kind.SERVICES):
-        return " ".join(masked_service(address) for address in parts)
+    if setting.kind is Kind.SERVICE:
+        return masked_service(value)
+    if setting.kind is Kind.SERVICES:
+        return " ".join(map(masked_destination, parts))
     if setting.secret or setting.attribute in config.from_secret:
         return MASK
     # A variable in an address or a command is there for its secret, wherever it stands.
@@ -210,6 +234,8 @@ def _shown(setting: Setting, config: Config) -> str:
         )
     if setting.kind is Kind.LOGS:
         return ", ".join(value)
+    if setting.kind is Kind.ROUTES:
+        return " ".join(f"{kind}={','.join(tags)}" for kind, tags in parts)
     if setting.kind is Kind.WORDS:
         return " ".join(word for word in setting.choices if word in value)
     if isinstance(value, bool):

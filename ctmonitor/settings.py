@@ -37,8 +37,10 @@ class Kind(Enum):
     SERVICE = "an address of Apprise, such as mailto://user:password@host"
     SERVICES = (
         "addresses of Apprise, such as mailto://user:password@host, one or several, "
-        "with white space or commas between"
+        "with white space or commas between; tags may stand before each, as "
+        "tag,tag=mailto://user:password@host"
     )
+    ROUTES = "kinds of messages with tags, as kind=tag,tag, with white space between"
     URL = "an http:// or https:// address"
     PATH_OR_URL = "a path on one line, or an http:// or https:// address"
     CONTACT = "an e-mail address, or a web address with its scheme"
@@ -90,7 +92,7 @@ class Setting:
         help: what it does, on one line, without a full stop.
         unit: of a number, in the plural.
         minimum, maximum: bounds of a number, both allowed; None for no bound.
-        choices: of a CHOICE or of WORDS, in lower case.
+        choices: of a CHOICE or of WORDS, and the kinds of ROUTES, in lower case.
         since: the version that brought it, or the program it comes from.
         secret: the value as a whole is never shown; passwords inside of addresses
             are hidden by their kind.
@@ -127,6 +129,8 @@ class Setting:
         if self.kind is Kind.WORDS:
             choices = ", ".join(self.choices)
             return f"one or several of {choices}, with white space or commas between"
+        if self.kind is Kind.ROUTES:
+            return f"{self.kind.value}; kinds are {', '.join(self.choices)}"
         if self.choices:
             return either(self.choices)
         words: str = self.kind.value
@@ -466,7 +470,7 @@ SETTINGS: tuple[Setting, ...] = (
         key="CA_File",
         attribute="ca_file",
         kind=Kind.PATH,
-        help="PEM file of the authorities trusted for wss://; empty is the system's",
+        help="PEM file of the only authorities trusted for wss://; empty: the system's",
     ),
     Setting(
         section="DATABASE",
@@ -492,6 +496,18 @@ SETTINGS: tuple[Setting, ...] = (
         attribute="database_url",
         kind=Kind.DATABASE,
         help="Address of a database that is used instead of DBFile",
+    ),
+    Setting(
+        section="DATABASE",
+        key="Keep_Days",
+        attribute="keep_days",
+        kind=Kind.INTEGER,
+        help="How long sent alerts, and visits to hosts no longer followed, are kept; "
+        "0 is for ever",
+        default="365",
+        unit="days",
+        minimum=0,
+        maximum=36500,
     ),
     Setting(
         section="LOGGING",
@@ -547,7 +563,10 @@ SETTINGS: tuple[Setting, ...] = (
         attribute="notification_destination",
         kind=Kind.SERVICES,
         help="Where notifications are sent; see the list of services of Apprise",
-        note=("For example: mailto://user:${PASSWORD}@mail.example, slack://a/b/c",),
+        note=(
+            "For example: mailto://user:${PASSWORD}@mail.example, slack://a/b/c",
+            "With tags for Notify_Tags: soc=slack://a/b/c triage,soc=ntfy://x/y",
+        ),
         since=_OLD,
         secret=True,
     ),
@@ -570,6 +589,18 @@ SETTINGS: tuple[Setting, ...] = (
         note=(
             "What the daemon finds waits in the database until scanhost.py tells it,",
             "in each run or with --flush. Files and the hook are for sites alone.",
+        ),
+    ),
+    Setting(
+        section="REPORTING",
+        key="Notify_Tags",
+        attribute="notify_tags",
+        kind=Kind.ROUTES,
+        help="Kinds of messages that go to destinations with one of these tags alone",
+        choices=("found", "up", "down", "back", "changed"),
+        note=(
+            "For example: found=triage up=soc,management",
+            "A kind not named goes to all; an address without tags gets every kind.",
         ),
     ),
     Setting(
@@ -718,7 +749,7 @@ SETTINGS: tuple[Setting, ...] = (
         key="CA_File",
         attribute="scan_ca_file",
         kind=Kind.PATH,
-        help="PEM file of the authorities trusted for sites; empty is the system's",
+        help="PEM file of authorities trusted beside the system's: for sites and APIs",
     ),
     Setting(
         section="SCAN",

@@ -36,6 +36,7 @@ _NO_VALUE: dict[Kind, Any] = {
     Kind.NUMBER: None,
     Kind.FEEDS: (),
     Kind.SERVICES: (),
+    Kind.ROUTES: (),
     Kind.PORTS: (),
     Kind.NETWORKS: (),
     Kind.RESOLVERS: (),
@@ -175,6 +176,11 @@ def _value(setting: Setting, text: str) -> Any:
             return _some(addresses.service(text))
         case Kind.SERVICES:
             return _some(addresses.services(text))
+        case Kind.ROUTES:
+            routes = addresses.routes(text)
+            for kind, _ in routes:
+                _choice(kind, setting.choices)
+            return routes
         case Kind.URL:
             return addresses.web(text)
         case Kind.PATH_OR_URL:

@@ -12,6 +12,7 @@ import json
 import logging
 import re
 import socket
+import ssl
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -36,10 +37,12 @@ def deliver(request: Mapping[str, Any]) -> tuple[bool, str]:
     Whether the service took all of it, and what it said.
 
     Args:
-        request: `url`, `subject`, `body`; `within_s`, the time for all parts; `proxy`,
-            host and port of the only server that may be connected to, or None.
+        request: `url`, `subject`, `body`; `within_s`, the time for all parts;
+            `ca_file`, authorities that are trusted, too; `proxy`, host and port of the
+            only server that may be connected to, or None.
     """
     said = _Said()
+    _trust(request["ca_file"])
     if request["proxy"] is not None:
         host, port = request["proxy"]
         _guard(host, port, said.lines)
@@ -103,6 +106,36 @@ class _Said(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self.lines.append(record.getMessage())
+
+
+def _trust(ca_file: str) -> None:
+    """
+    From here on all TLS of this process trusts the system's authorities and those of
+    the file, beside what a service loads: requests brings a list of its own.
+
+    Each verifying context loads its authorities by one of two methods.
+    """
+    load = ssl.SSLContext.load_verify_locations
+    load_defaults = ssl.SSLContext.load_default_certs
+
+    def add(context: ssl.SSLContext) -> None:
+        context.set_default_verify_paths()
+        if ca_file:
+            load(context, ca_file)
+
+    def load_and_add(context: ssl.SSLContext, *args: Any, **kwargs: Any) -> None:
+        load(context, *args, **kwargs)
+        add(context)
+
+    def load_defaults_and_add(
+        context: ssl.SSLContext, *args: Any, **kwargs: Any
+    ) -> None:
+        load_defaults(context, *args, **kwargs)
+        add(context)
+
+    patched: Any = ssl.SSLContext
+    patched.load_verify_locations = load_and_add
+    patched.load_default_certs = load_defaults_and_add
 
 
 def _guard(host: str, port: int, said: list[str]) -> None:

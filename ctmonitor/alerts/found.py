@@ -30,7 +30,7 @@ _FEWEST_NAMES = 20
 
 
 def found_items(
-    told: Sequence[Recorded], at: datetime, destinations: int
+    told: Sequence[Recorded], at: datetime, destinations: Sequence[int]
 ) -> Iterator[OutboxItem]:
     """
     A notification of each host for each destination.
@@ -38,7 +38,7 @@ def found_items(
     Args:
         told: hosts that are new or followed again; those of a finding in a row.
         at: when they were stored.
-        destinations: number of notification destinations.
+        destinations: the places of those that are told, in the settings.
     """
     for _, group in groupby(told, key=lambda each: id(each.finding)):
         hosts = list(group)
@@ -48,7 +48,7 @@ def found_items(
         for each in hosts:
             detail = replace(known, reasons=reasons[each.host])
             alert = _alert(each.host, finding.sighting.certificate, detail, at)
-            for number in range(destinations):
+            for number in destinations:
                 key = f"{each.host}:{alert['event']}:{utc_text(at)}:notify:{number}"
                 yield OutboxItem(key, Channel.NOTIFY, alert, str(number))
 

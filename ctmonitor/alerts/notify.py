@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,19 +12,12 @@ from ctmonitor.alerts.program import Programs
 from ctmonitor.alerts.text import Message
 from ctmonitor.model.text import shortened
 from ctmonitor.net.route import Proxy
+from ctmonitor.net.trust import trusting
 
 _ROOT = Path(__file__).resolve().parents[2]  # where `ctmonitor` is found
 _AT_ONCE = 4
 _MAX_OUTPUT = 16 * 1024
-# An Apprise address may hold commas (`mailto://...?to=a@x,b@x`).
-_SEPARATOR = re.compile(r"[\s,]+(?=[A-Za-z][\w+.-]*://)")
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
-
-
-def split_destinations(setting: str) -> tuple[str, ...]:
-    """The Apprise addresses of a setting, separated by white space or commas."""
-    parts = _SEPARATOR.split(setting.strip(", \t\r\n"))
-    return tuple(part for part in parts if part)
 
 
 class Notifier:
@@ -35,7 +27,10 @@ class Notifier:
         fallback: one more, for what could not be delivered; empty for none.
         timeout_s: for one message, with all its parts.
         proxy: carries every connection; None for what the environment says.
-        ca_file: PEM file of the only authorities to be trusted; empty for the usual.
+        ca_file: PEM file of authorities that are trusted beside the usual.
+
+    Raises:
+        ConfigError: `ca_file` cannot be used.
     """
 
     def __init__(
@@ -51,7 +46,9 @@ class Notifier:
         self._fallback = fallback
         self._timeout_s = timeout_s
         self._proxy = proxy
-        self._environment = _environment(proxy, ca_file)
+        trusting(ca_file)  # a bad file is told now and not with every message
+        self._ca_file = ca_file
+        self._environment = _environment(proxy)
         self._programs = Programs(_AT_ONCE, timeout_s=timeout_s, max_output=_MAX_OUTPUT)
 
     @property
@@ -85,6 +82,7 @@ class Notifier:
             "subject": message.subject,
             "body": message.body,
             "within_s": self._timeout_s,
+            "ca_file": self._ca_file,
             "proxy": (self._proxy.host, self._proxy.port) if self._proxy else None,
         }
         command = (sys.executable, "-P", "-m", "ctmonitor.alerts.courier")
@@ -112,7 +110,7 @@ class Notifier:
         return self._destinations[index] if known else ""
 
 
-def _environment(proxy: Proxy | None, ca_file: str) -> dict[str, str]:
+def _environment(proxy: Proxy | None) -> dict[str, str]:
     """What the courier gets: where our code lies, and the way to the network."""
     kept = {
         name: text
@@ -122,8 +120,6 @@ def _environment(proxy: Proxy | None, ca_file: str) -> dict[str, str]:
     }
     paths = filter(None, [str(_ROOT), os.environ.get("PYTHONPATH", "")])
     kept |= {"PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8"}
-    if ca_file:
-        kept |= {"REQUESTS_CA_BUNDLE": ca_file, "SSL_CERT_FILE": ca_file}
     if proxy is not None:
         # Loopback is not exempt: no_proxy is empty.
         kept |= dict.fromkeys(_PROXY_VARIABLES[:3], _proxy_url(proxy))

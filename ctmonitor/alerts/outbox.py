@@ -11,7 +11,7 @@ that are still to be told.
 import asyncio
 import logging
 import random
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -30,7 +30,6 @@ log = logging.getLogger(__name__)
 
 _AT_ONCE = 100  # items a lease
 _LEASE_S = 900.0  # a digest waits for up to a minute, a hook for those before it
-_MINUTE = timedelta(minutes=1)
 _FIRST_PAUSE_S = 60.0
 _MOST_PAUSE_S = 3600.0
 _MOST_PROBLEMS = 10
@@ -54,6 +53,17 @@ class Box(Protocol):
         self, id: int, now: datetime, error: str, next_attempt: datetime | None
     ) -> None:
         """Notes a failed attempt; None for `next_attempt` gives the item up."""
+        ...
+
+    def take_place(
+        self, destination: str, now: datetime, limit: int
+    ) -> tuple[int, datetime]:
+        """
+        Takes one of the `limit` places for messages to a destination in a minute.
+
+        Returns:
+            The places that were free, 0 when none could be taken, and when one is.
+        """
         ...
 
     def release(self, owner: str) -> None:
@@ -107,17 +117,17 @@ class Sender:
     One sender of a process; one flush at a time.
 
     Args:
-        file: writes an alert to its file.
+        files: writes alerts to their files; for each its path, or what went wrong.
         on_file: told of each file that was written.
         owner: names the sender in leases; unlike any other's.
-        digest_per_minute: messages to one destination, 1 or more.
+        digest_per_minute: messages to one destination, 1 or more, of all senders.
         tries: attempts until an item is given up.
     """
 
     def __init__(
         self,
         box: Box,
-        file: Callable[[Mapping[str, Any]], Path],
+        files: Callable[[Sequence[Mapping[str, Any]]], Sequence[Path | AlertError]],
         notifier: Notifies,
         hook: Starts | None,
         *,
@@ -130,7 +140,7 @@ class Sender:
         draw: Callable[[], float] = random.random,
     ) -> None:
         self._box = box
-        self._file = file
+        self._files = files
         self._notifier = notifier
         self._hook = hook
         self._owner = owner
@@ -141,7 +151,6 @@ class Sender:
         self._sleep = sleep
         self._draw = draw
         self._held: dict[str, list[_Leased]] = defaultdict(list)  # by destination
-        self._told: dict[str, deque[datetime]] = defaultdict(deque)
         self._hook_slots = asyncio.Semaphore(_HOOKS_AT_ONCE)
         self._flushed = Flushed()
         self._store_error: StoreError | None = None
@@ -196,7 +205,8 @@ class Sender:
             if not items:
                 return
             until = now + timedelta(seconds=_LEASE_S)
-            await self._write([i for i in items if i.channel is Channel.FILE])
+            if files := [i for i in items if i.channel is Channel.FILE]:
+                await self._write(files)
             for item in items:
                 leased = _Leased(item, until)
                 if item.channel is Channel.NOTIFY:
@@ -207,26 +217,16 @@ class Sender:
     # Files
 
     async def _write(self, items: Sequence[OutboxItem]) -> None:
-        def write() -> list[Path | str]:
-            return [self._written(item) for item in items]
-
-        results = await asyncio.to_thread(write)
+        results = await asyncio.to_thread(self._files, [i.payload for i in items])
+        written: list[OutboxItem] = []
         for item, result in zip(items, results, strict=True):
-            if isinstance(result, str):
-                await self._failed([item], result)
+            if isinstance(result, AlertError):
+                await self._failed([item], str(result))
             else:
                 self._on_file(result, item.payload)
-        written = zip(items, results, strict=True)
-        await self._sent([i for i, result in written if isinstance(result, Path)], "")
-
-    def _written(self, item: OutboxItem) -> Path | str:
-        try:
-            return self._file(item.payload)
-        except AlertError as exc:
-            return str(exc)
-        except Exception as exc:  # a record of another version holds up no others
-            log.exception("alert %s cannot be written", item.key)
-            return f"no record of an alert: {type(exc).__name__}"
+                written.append(item)
+        if written:
+            await self._sent(written, "")
 
     # Hooks
 
@@ -254,28 +254,27 @@ class Sender:
         """
         waiting = self._held[destination]
         has_failed = False
-        while waiting:
-            room, pause = self._room(destination)
-            if not room:
-                if not wait:
-                    return
-                await self._sleep(pause)
-                continue
-            count = len(waiting) if has_failed or room == 1 else 1
-            batch = [one.item for one in waiting[:count] if one.until > self._now()]
-            del waiting[:count]
-            if batch:
-                self._told[destination].append(self._now())
+        while True:
+            now = self._now()
+            waiting[:] = [one for one in waiting if one.until > now]
+            if not waiting:
+                return
+            try:
+                room, then = await asyncio.to_thread(
+                    self._box.take_place, destination, now, self._per_minute
+                )
+            except StoreError as exc:  # nothing could be noted of it, either
+                self._store_error = exc
+                return
+            if room:
+                count = len(waiting) if has_failed or room == 1 else 1
+                batch = [one.item for one in waiting[:count]]
+                del waiting[:count]
                 has_failed = not await self._message(destination, batch)
-
-    def _room(self, destination: str) -> tuple[int, float]:
-        """How many messages a destination may have now, and seconds until the next."""
-        told = self._told[destination]
-        now = self._now()
-        while told and told[0] + _MINUTE <= now:
-            told.popleft()
-        room = max(0, self._per_minute - len(told))
-        return room, (told[0] + _MINUTE - now).total_seconds() if told else 0.0
+            elif wait:
+                await self._sleep((then - now).total_seconds())
+            else:
+                return
 
     async def _message(self, destination: str, items: Sequence[OutboxItem]) -> bool:
         index = int(destination) if destination.isdecimal() else -1

@@ -1,4 +1,4 @@
-"""The one place where settings become objects."""
+"""Settings become the objects of the daemon: rules, sources, and how to reach them."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,8 +20,6 @@ from ctmonitor.sources.failover import FailoverSource
 from ctmonitor.sources.logcursor import LogCursor
 from ctmonitor.sources.message import MARKS
 from ctmonitor.sources.replay import ReplaySource
-from ctmonitor.store.queries import Reader, open_reader
-from ctmonitor.store.store import Store, open_store
 
 
 def rules(config: Config) -> RuleSet:
@@ -178,30 +176,6 @@ def check(config: Config) -> None:
         parts = urlsplit(address)
         # A proxy of the environment that cannot be read is told now, too.
         way.proxy_for(parts.hostname or "", secure=parts.scheme == "wss")
-
-
-def store(config: Config) -> Store:
-    """The store of [DATABASE], made ready; raises StoreError when it is unusable."""
-    return open_store(
-        db_file=None if config.database_url else Path(config.db_file),
-        url=config.database_url,
-        table=config.table_name,
-    )
-
-
-def reader(config: Config) -> Reader:
-    """The store for queries, which never changes it; raises StoreError."""
-    return open_reader(
-        db_file=None if config.database_url else Path(config.db_file),
-        url=config.database_url,
-        table=config.table_name,
-    )
-
-
-def database(config: Config) -> str:
-    """Where findings are stored, in words without secrets."""
-    where = masked_url(config.database_url) if config.database_url else config.db_file
-    return f"{where}, table {config.table_name}"
 
 
 def log_list(config: Config) -> str:

@@ -19,6 +19,7 @@ from ctmonitor.alerts.found import found_items
 from ctmonitor.cli import (
     assemble,
     console,
+    databases,
     findings,
     loglisting,
     logreading,
@@ -31,6 +32,7 @@ from ctmonitor.errors import ConfigError, CTMonitorError, StoreError
 from ctmonitor.model.batch import Cursor, Gap, Malformed
 from ctmonitor.model.clock import now_utc
 from ctmonitor.model.finding import Finding, Recorded
+from ctmonitor.model.followup import EventKind
 from ctmonitor.monitor.monitor import Forgetful, Monitor, Recorder
 from ctmonitor.rules.pattern import is_slow
 from ctmonitor.rules.ruleset import RuleSet
@@ -106,7 +108,7 @@ def _main(options: argparse.Namespace) -> int:
     if options.dry_run:
         return _start(options, config, ruleset, None, logged_to)
     try:
-        store = assemble.store(config)
+        store = databases.store(config)
     except StoreError as exc:
         raise ConfigError(str(exc)) from exc
     with store:
@@ -148,7 +150,7 @@ def _start(
 ) -> int:
     # With --json standard output is for programs alone.
     say = console.complain if options.json else partial(print, flush=True)
-    database = "none (dry run)" if store is None else assemble.database(config)
+    database = "none (dry run)" if store is None else databases.database(config)
     told_to = [] if store is None else _notifications(config)
     try:
         for line in (
@@ -204,24 +206,24 @@ def _notifications(config: Config) -> list[str]:
     """What becomes of notifications of findings, in a line; empty without any."""
     if config.notify_on == "up":
         return []
-    count = len(config.notification_destination)
-    if not count:
+    if not config.notification_destination:
         return ["notifications: none, [REPORTING] Notification_Destination is empty"]
+    count = len(config.destinations_of(EventKind.FOUND))
     destinations = "1 destination" if count == 1 else f"{count} destinations"
     return [f"notifications: queued for {destinations}, sent by scanhost.py"]
 
 
 def _recorder(config: Config, store: Store) -> Recorder:
-    count = len(config.notification_destination)
-    if config.notify_on == "up" or not count:
+    told = config.destinations_of(EventKind.FOUND)
+    if config.notify_on == "up" or not told:
         return store
-    return _Announcing(store, count)
+    return _Announcing(store, told)
 
 
 class _Announcing:
     """The store, with notifications of what is told in the same transaction."""
 
-    def __init__(self, store: Store, destinations: int) -> None:
+    def __init__(self, store: Store, destinations: Sequence[int]) -> None:
         self._store = store
         self._outbox_of = partial(found_items, destinations=destinations)
 

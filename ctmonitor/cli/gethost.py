@@ -13,7 +13,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from ctmonitor.cli import assemble, console
+from ctmonitor.cli import console, databases
 from ctmonitor.errors import ConfigError, StoreError
 from ctmonitor.model.batch import Gap, Malformed
 from ctmonitor.model.clock import now_utc, utc_text
@@ -101,7 +101,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
 def _main(options: argparse.Namespace) -> int:
     config = console.configuration(options, needs_source=False)
     try:
-        reader = assemble.reader(config)
+        reader = databases.reader(config)
     except StoreError as exc:
         raise ConfigError(str(exc)) from exc
     with reader:

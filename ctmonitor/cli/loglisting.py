@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ctmonitor.cli import assemble, console
+from ctmonitor.cli import assemble, console, databases
 from ctmonitor.cli.logreading import LogReading
 from ctmonitor.config import Config
 from ctmonitor.errors import CTMonitorError, FormatError, StoreError
@@ -86,7 +86,7 @@ def run(config: Config, *, as_json: bool) -> int:
 def _positions(config: Config) -> dict[str, str]:
     """By cursor name; none when there is no database yet."""
     try:
-        with assemble.reader(config) as reader:
+        with databases.reader(config) as reader:
             return reader.cursors(PREFIX)
     except StoreError as exc:
         console.complain(f"note: no positions are shown: {exc}")

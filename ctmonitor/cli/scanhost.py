@@ -11,28 +11,30 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from functools import partial
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+from typing import Any
 
 from ctmonitor.alerts.heartbeat import send_heartbeat
+from ctmonitor.alerts.record import alert_record
 from ctmonitor.alerts.text import trial_message
-from ctmonitor.cli import assemble, console, logs, scanning
+from ctmonitor.cli import console, databases, logs, scanning
 from ctmonitor.cli.visitlines import VisitLines
 from ctmonitor.config import Config
-from ctmonitor.errors import ConfigError, StoreError
+from ctmonitor.errors import ConfigError, StoreError, StoreUnavailable
 from ctmonitor.followup.followup import Book, FollowUp, Summary
-from ctmonitor.model.clock import now_utc
-from ctmonitor.model.followup import DueHost, Visit
+from ctmonitor.followup.telling import Telling
+from ctmonitor.model.clock import from_utc_text, now_utc
+from ctmonitor.model.finding import HostDetail
+from ctmonitor.model.followup import DueHost, HostState, Visit
 from ctmonitor.model.name import host_of
 from ctmonitor.model.site import SiteReport
 from ctmonitor.net.files import raise_file_limit
 from ctmonitor.net.route import Proxy
 from ctmonitor.store.followups import FollowUps
+from ctmonitor.store.memory import Borrowed
 from ctmonitor.store.queries import Reader
 from ctmonitor.store.store import Store
 
@@ -45,7 +47,7 @@ _EXAMPLES = (
     "scanhost.py -c conf/example.conf --host login-paypal.com   one host, not stored",
     "scanhost.py -c conf/example.conf --notify-test    a test message to each channel",
 )
-_FLUSH_EVERY_S = 1.0
+_FLUSH_EVERY_S = 2.0
 _LAST_FLUSH_S = 10.0  # of a run that was stopped
 _LEASE_S = 900.0  # of a host that is named on the command line
 _EXTEND_EVERY_S = 60.0
@@ -149,13 +151,15 @@ def _main(options: argparse.Namespace) -> int:
             f"note: visits go through {way}, which resolves names: nothing is asked of "
             "name servers, and only literal addresses and redirects are guarded"
         )
-    if options.host and not options.store:
-        return scanning.run(_visit_one(config, way, options))
     with ExitStack() as stack:
+        if options.host and not options.store:
+            host, known, memory = _remembered(config, options.host, stack)
+            book = _Aside(host)
+            return scanning.run(_visit_one(config, way, options, book, known, memory))
         try:
             # First what creates nothing: a database that is missing stays missing.
-            reader = stack.enter_context(assemble.reader(config))
-            store = stack.enter_context(assemble.store(config))
+            reader = stack.enter_context(databases.reader(config))
+            store = stack.enter_context(databases.store(config))
         except StoreError as exc:
             raise ConfigError(str(exc)) from exc
         run = _Run(config, options, way, store, reader)
@@ -181,16 +185,68 @@ async def _notify_test(config: Config, way: Proxy | None) -> int:
     return code
 
 
+def _remembered(
+    config: Config, pasted: str, stack: ExitStack
+) -> tuple[DueHost, dict[str, HostDetail], Borrowed]:
+    """
+    A host that may be stored, to be visited; what is known of it; what was looked up.
+
+    Without a database that can be read, nothing is known.
+    """
+    name = host_of(pasted)
+    known: dict[str, HostDetail] = {}
+    memory = Borrowed(None)
+    try:
+        reader = stack.enter_context(databases.reader(config))
+        memory = reader.memory()
+        # The old program may have stored the name as it was pasted.
+        for detail in reader.named([pasted, name]):
+            known[name] = detail
+    except StoreError as exc:
+        is_away = isinstance(exc, StoreUnavailable)
+        level = logging.WARNING if is_away else logging.DEBUG
+        log.log(level, "nothing is known of %s before its visit: %s", name, exc)
+    row = known[name].host if known else None
+    host = DueHost(
+        domain=name,
+        fingerprint=row.fingerprint if row else "",
+        first_seen=from_utc_text(row.first_seen) if row else None,
+        still_investig=row.still_investig if row else None,
+        state=HostState(),
+    )
+    return host, known, memory
+
+
 async def _visit_one(
-    config: Config, way: Proxy | None, options: argparse.Namespace
+    config: Config,
+    way: Proxy | None,
+    options: argparse.Namespace,
+    book: "_Aside",
+    known: Mapping[str, HostDetail],
+    memory: Borrowed,
 ) -> int:
+    """Visits a host and looks up what an alert would tell; nothing is stored."""
     lines = VisitLines(as_json=options.json)
-    async with scanning.visitor(config, way) as visitor:
-        lines.report(await visitor.visit(host_of(options.host)))
-    if lines.problem:
-        console.complain(f"{NAME}: {lines.problem}")
-        return console.FAILED
-    return console.DONE
+    with scanning.client(config, way) as client:
+        enrichers = scanning.enrichers(config, way, client, memory)
+        async with scanning.visitor(config, way) as visitor:
+            followup = FollowUp(
+                visitor,
+                enrichers,
+                book,
+                scanning.schedule(config),
+                Telling(record=alert_record, details=lambda hosts: known),
+                lines.report,
+                owner=scanning.owner(),
+                visit_s=config.scan_host_timeout,
+            )
+            summary = await followup.run()
+    for alert in book.alerts:
+        lines.evidence(alert)
+    problems = [*summary.failures, *filter(None, [lines.problem])]
+    for problem in problems:
+        console.complain(f"{NAME}: {problem}")
+    return console.FAILED if problems else console.DONE
 
 
 class _Unwritten:
@@ -222,6 +278,25 @@ class _Just:
     def claim(self, *_: object) -> list[DueHost]:
         hosts, self._host = self._host, []
         return hosts
+
+
+class _Aside:
+    """A book of one host, in which nothing is written."""
+
+    def __init__(self, host: DueHost) -> None:
+        self._hosts = [host]
+        self.alerts: list[Mapping[str, Any]] = []  # that would be told
+
+    def claim(self, *_: object) -> list[DueHost]:
+        hosts, self._hosts = self._hosts, []
+        return hosts
+
+    def finish(self, visits: Sequence[Visit], owner: str) -> list[str]:
+        self.alerts += [visit.record for visit in visits if visit.record]
+        return []
+
+    def release(self, owner: str) -> None:
+        """Nobody else waits for the host."""
 
 
 class _Run:
@@ -313,6 +388,8 @@ class _Run:
                         visit_s=config.scan_host_timeout,
                     )
                     summary = await self._followed(followup, started)
+            if not options.dry_run:
+                await asyncio.to_thread(self._forget, started)
             console.complain(str(summary))
             for failure in summary.failures:
                 self._fail(failure)
@@ -341,6 +418,21 @@ class _Run:
         if ended := hosts.stop_old(started, days):
             log.info("hosts that are no longer followed: %d", len(ended))
         return hosts
+
+    def _forget(self, now: datetime) -> None:
+        """Removes what is older than the settings want, once a day."""
+        days = self._config.keep_days
+        try:
+            if not days or not self._store.memory().take("forgetting", 1, 1, now):
+                return
+            before = now - timedelta(days=days)
+            visits = self._store.followups().forget(before)
+            alerts = self._store.outbox().forget(before)
+        except StoreError as exc:
+            self._fail(f"what is old was not removed: {exc}")
+            return
+        if visits or alerts:
+            log.info("removed as old: %d visits, %d alerts", visits, alerts)
 
     async def _followed(self, followup: FollowUp, started: datetime) -> Summary:
         """Visits; a host that comes up is told while others are still visited."""
@@ -375,23 +467,16 @@ class _Run:
         if not sys.stderr.isatty() or options.json or options.host:
             yield self._lines.report
             return
+        # Here, since a run out of cron would load it for nothing.
+        from ctmonitor.cli.progress import progress_bar
+
         when = started if options.all else None
         total = self._store.followups().due_count(started, when)
-        bar = Progress(
-            "visiting",
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-            redirect_stdout=sys.stdout.isatty(),
-        )
-        with bar:
-            task = bar.add_task("", total=min(total, options.limit or total))
+        with progress_bar(min(total, options.limit or total)) as advance:
 
             def on_report(report: SiteReport) -> None:
                 self._lines.report(report)
-                bar.advance(task)
+                advance()
 
             yield on_report
 

@@ -1,6 +1,7 @@
 """Settings become the objects of the scanner: what visits, enriches, stores, tells."""
 
 import asyncio
+import gc
 import importlib
 import random
 import secrets
@@ -11,8 +12,6 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-
-import dns.asyncresolver
 
 from ctmonitor.alerts.hook import Hook
 from ctmonitor.alerts.jsonfile import AlertFiles
@@ -29,10 +28,7 @@ from ctmonitor.model.finding import HostDetail
 from ctmonitor.model.followup import EventKind
 from ctmonitor.net.client import Client
 from ctmonitor.net.route import Proxy, Route
-from ctmonitor.scan.asn import REGISTRY_URLS, NetworkEnricher
-from ctmonitor.scan.asnfile import NetworkFile
 from ctmonitor.scan.base import Enricher
-from ctmonitor.scan.domain import RegistrationEnricher
 from ctmonitor.scan.guard import Guard
 from ctmonitor.scan.memory import Memory
 from ctmonitor.scan.names import Names
@@ -41,6 +37,7 @@ from ctmonitor.scan.visitor import Limits, SiteVisitor
 from ctmonitor.store.queries import Reader
 
 _BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
+_COLLECT_EVERY = 50_000  # objects more than before; some 10 MB
 _LOOKUP = "/v4/threatMatches:find"
 
 
@@ -104,7 +101,7 @@ def visitor(config: Config, way: Proxy | None) -> SiteVisitor:
 
 def client(config: Config, way: Proxy | None) -> Client:
     """Asks registries and services, under our own name."""
-    route = Route(way, config.scan_ca_file, use_environment=False)
+    route = Route(way, config.scan_ca_file, trusts_system=True, use_environment=False)
     return Client(assemble.user_agent(config), route=route)
 
 
@@ -113,7 +110,13 @@ def enrichers(
 ) -> list[Enricher]:
     """All that is switched on, in the order of the alert."""
     result: list[Enricher] = []
+    # What is switched off need not be loaded.
     if config.enrich_asn:
+        import dns.asyncresolver
+
+        from ctmonitor.scan.asn import REGISTRY_URLS, NetworkEnricher
+        from ctmonitor.scan.asnfile import NetworkFile
+
         resolver = None
         if way is None:
             resolver = dns.asyncresolver.Resolver(configure=not config.scan_resolvers)
@@ -138,6 +141,8 @@ def enrichers(
             )
         )
     if config.enrich_domain:
+        from ctmonitor.scan.domain import RegistrationEnricher
+
         source = config.enrich_rdap_bootstrap
         is_address = urlsplit(source).scheme in ("http", "https")
         result.append(
@@ -171,7 +176,7 @@ def schedule(config: Config) -> Schedule:
 def notifier(config: Config, way: Proxy | None) -> Notifier:
     """Sends notifications to the destinations of [REPORTING]."""
     return Notifier(
-        config.notification_destination,
+        [one.url for one in config.notification_destination],
         config.fallback_destination,
         proxy=way,
         ca_file=config.scan_ca_file,
@@ -184,12 +189,12 @@ def telling(config: Config, reader: Reader) -> Telling:
     def details(hosts: Sequence[str]) -> Mapping[str, HostDetail]:
         return {detail.host.domain: detail for detail in reader.named(hosts)}
 
-    tells = config.notify_on in ("up", "both")
+    told = EventKind if config.notify_on in ("up", "both") else ()
     return Telling(
         record=alert_record,
         details=details,
         events=frozenset({EventKind.UP, *map(EventKind, config.alert_on)}),
-        destinations=len(config.notification_destination) if tells else 0,
+        destinations={event: config.destinations_of(event) for event in told},
         has_hook=bool(config.hook),
     )
 
@@ -219,9 +224,26 @@ def sender(
 
 def run(work: Coroutine[Any, Any, int]) -> int:
     """What `work` gives, on the loop of `uvloop` where that is installed."""
+    # What was loaded stays, and what a visit leaves is freed without the collector:
+    # it would look at everything again and again, for a tenth of all the work.
+    gc.freeze()
+    gc.set_threshold(_COLLECT_EVERY)
     try:
         new_loop = importlib.import_module("uvloop").new_event_loop
     except ImportError:
         new_loop = None
     with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.get_loop().set_exception_handler(_note)
         return runner.run(work)
+
+
+def _note(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """
+    Logs what the event loop can tell nobody.
+
+    Not that a connection was closed: uvloop says so, with a traceback, of TLS that gets
+    an answer in the moment in which a visit gives it up.
+    """
+    transport = context.get("transport")
+    if transport is None or not transport.is_closing():
+        loop.default_exception_handler(context)

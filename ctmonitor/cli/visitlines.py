@@ -11,6 +11,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from ctmonitor.alerts.text import message
 from ctmonitor.cli import console
 from ctmonitor.model.clock import utc_text
 from ctmonitor.model.site import Presence, SiteReport
@@ -49,6 +50,16 @@ class VisitLines:
         else:
             words = report.error or report.reason or "no answer"
             self._line("ERROR", f"https://{report.visited} - {words}")
+
+    def evidence(self, alert: Mapping[str, Any]) -> None:
+        """What a notification would tell of the host, and what nobody could tell."""
+        if self._as_json:
+            return
+        _, _, body = message(alert).body.partition("\n")
+        self._write(body)
+        for name, found in alert["enrichment"].items():
+            if found["status"] in ("error", "rate_limited"):
+                self._write(printable(f"{name}: {found['status']}: {found['detail']}"))
 
     def file(self, path: Path, alert: Mapping[str, Any]) -> None:
         """An alert that was written; the text is that of a Python dictionary."""

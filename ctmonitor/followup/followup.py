@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
@@ -28,12 +29,15 @@ log = logging.getLogger(__name__)
 
 _CLAIM = 200  # hosts a claim, and no more than are visited at once
 _FINISH = 100  # visits a transaction
-_FINISH_WAIT_S = 1.0
+# What was visited is stored when it is so much, or was kept for so long. Not earlier:
+# visits that begin meanwhile begin later, and those of dead hosts end the run.
+_WORTH = 500
+_FINISH_WAIT_S = 2.0
 _ENRICHED_AT_ONCE = 10  # batches; a registry that hangs must not hold up all others
 _IN_HAND = 2000  # hosts between claim and store, beside those being visited
 _GRACE_S = 5.0  # for enrichers when a run is stopped
 _MOST_FAILURES = 10
-# Beyond the visit of a host and that of the one before it in its place: enrichment,
+# Beyond the visit of a host and those of the two before it in its place: enrichment,
 # storing, and clocks of other machines.
 _LEASE_MARGIN_S = 600.0
 
@@ -141,15 +145,14 @@ class FollowUp:
         self._on_report = on_report
         self._owner = owner
         self._concurrency = concurrency
-        self._lease_s = 2 * visit_s + enrich_s + _LEASE_MARGIN_S
+        self._lease_s = 3 * visit_s + enrich_s + _LEASE_MARGIN_S
         self._enrich_s = enrich_s
         self._now = now
         self._stop = asyncio.Event()
         self._in_hand = asyncio.Semaphore(_IN_HAND + concurrency)
-        # Holds what is in hand at most; None is the end.
-        self._finished: asyncio.Queue[tuple[DueHost, SiteReport] | None] = (
-            asyncio.Queue()
-        )
+        self._finished: list[tuple[DueHost, SiteReport]] = []  # what is in hand at most
+        self._is_worth = asyncio.Event()  # as many as a transaction takes, or the last
+        self._has_visited = False  # no more will be finished
 
     def stop(self) -> None:
         """Begin no more visits, give up those under way, store what is finished."""
@@ -182,7 +185,8 @@ class FollowUp:
                         failed: StoreError | None = exc
                     else:
                         failed = None
-                    self._finished.put_nowait(None)
+                    self._has_visited = True
+                    self._is_worth.set()
                 if failed is not None:
                     raise failed
             finally:
@@ -232,37 +236,46 @@ class FollowUp:
     ) -> None:
         loop = asyncio.get_running_loop()
         free = asyncio.Semaphore(self._concurrency)
-        begun = 0
-        # A claimed host waits for one visit at most, so that its lease is long enough.
+        claimed = 0
+        # A claimed host waits for two visits at most, so that its lease is long enough.
         at_once = min(_CLAIM, self._concurrency)
         under_way: set[asyncio.Task[None]] = set()
+
+        def claim() -> asyncio.Future[list[DueHost]]:
+            most = at_once if limit is None else min(at_once, limit - claimed)
+            return loop.run_in_executor(
+                worker,
+                self._book.claim,
+                self._now(),
+                most,
+                self._lease_s,
+                self._owner,
+                started,
+            )
+
+        following: asyncio.Future[list[DueHost]] | None = None
         try:
-            while limit is None or begun < limit:
-                most = at_once if limit is None else min(at_once, limit - begun)
-                due = await loop.run_in_executor(
-                    worker,
-                    self._book.claim,
-                    self._now(),
-                    most,
-                    self._lease_s,
-                    self._owner,
-                    started,
-                )
-                if not due:
-                    break
+            due = await claim()
+            while due:
+                claimed += len(due)
+                # The next are claimed meanwhile: the store may be busy with what was
+                # visited, and a dead host that begins late makes the run longer.
+                following = None if claimed == limit else claim()
                 for host in due:
                     await self._in_hand.acquire()
                     await free.acquire()
-                    begun += 1
                     task = loop.create_task(self._visit(host, free))
                     under_way.add(task)
                     task.add_done_callback(under_way.discard)
+                due = [] if following is None else await following
             if under_way:
                 await asyncio.wait(set(under_way))
         finally:
-            left = set(under_way)
-            for task in left:
-                task.cancel()
+            left: list[asyncio.Future[Any]] = [*under_way]
+            if following is not None:
+                left.append(following)
+            for each in left:
+                each.cancel()
             await asyncio.gather(*left, return_exceptions=True)
 
     async def _visit(self, host: DueHost, free: asyncio.Semaphore) -> None:
@@ -273,33 +286,30 @@ class FollowUp:
             self.summary.fail(f"a visit failed: {type(exc).__name__}; see the log")
             self._in_hand.release()
         else:
-            self._finished.put_nowait((host, report))
+            self._finished.append((host, report))
+            if len(self._finished) >= _WORTH:
+                self._is_worth.set()
         finally:
             free.release()
 
     # What was visited
 
     async def _finish_all(self, worker: ThreadPoolExecutor) -> None:
-        """Takes finished visits together for a second at most, until None comes."""
-        loop = asyncio.get_running_loop()
+        """Takes finished visits together, and none waits longer than some seconds."""
         free = asyncio.Semaphore(_ENRICHED_AT_ONCE)
         async with asyncio.TaskGroup() as group:
-            has_ended = False
-            while not has_ended:
-                batch: list[tuple[DueHost, SiteReport]] = []
-                deadline = None
-                while len(batch) < _FINISH and not has_ended:
-                    try:
-                        async with asyncio.timeout_at(deadline):
-                            item = await self._finished.get()
-                    except TimeoutError:
-                        break
-                    if item is None:
-                        has_ended = True
-                    else:
-                        batch.append(item)
-                        deadline = deadline or loop.time() + _FINISH_WAIT_S
-                await self._sort(batch, worker, group, free)
+            is_last = False
+            while not is_last:
+                # A wait for each visit would cost more than all the rest here.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_FINISH_WAIT_S):
+                        await self._is_worth.wait()
+                self._is_worth.clear()
+                is_last = self._has_visited
+                finished, self._finished = self._finished, []
+                for start in range(0, len(finished), _FINISH):
+                    batch = finished[start : start + _FINISH]
+                    await self._sort(batch, worker, group, free)
 
     async def _sort(
         self,
@@ -332,9 +342,11 @@ class FollowUp:
             reports = await self._enriched([one.report for one in told])
         finally:
             free.release()
-        await self._finish(
-            [replace(o, report=r) for o, r in zip(told, reports, strict=True)], worker
-        )
+        enriched = [
+            _Observed(one.host, report, one.state, one.events)
+            for one, report in zip(told, reports, strict=True)
+        ]
+        await self._finish(enriched, worker)
 
     async def _finish(
         self, seen: Sequence[_Observed], worker: ThreadPoolExecutor

@@ -1,7 +1,7 @@
 """What is told of a visit: its alert, and the channels that the alert goes through."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ctmonitor.model.clock import utc_text
@@ -21,7 +21,8 @@ class Telling:
 
     Args:
         events: the events that make an alert.
-        destinations: number of notification destinations; 0 for none.
+        destinations: by event the notification destinations that are told of it, as
+            their places in the settings.
         has_hook: whether a program is started for each alert.
         record: makes the JSON alert.
         details: what the store knows of some hosts, by host; called from one thread.
@@ -30,7 +31,7 @@ class Telling:
     record: RecordOf
     details: Callable[[Sequence[str]], Mapping[str, HostDetail]]
     events: frozenset[EventKind] = frozenset({EventKind.UP})
-    destinations: int = 0
+    destinations: Mapping[EventKind, Sequence[int]] = field(default_factory=dict)
     has_hook: bool = False
 
     def outbox(
@@ -39,7 +40,7 @@ class Telling:
         """One item for each channel."""
         alert = f"{report.host}:{event.value}:{utc_text(report.finished)}"
         yield OutboxItem(f"{alert}:file", Channel.FILE, record)
-        for number in range(self.destinations):
+        for number in self.destinations.get(event, ()):
             key = f"{alert}:notify:{number}"
             yield OutboxItem(key, Channel.NOTIFY, record, str(number))
         if self.has_hook:

@@ -20,6 +20,7 @@ from python_socks.sync import Proxy as SocksProxy
 
 from ctmonitor.errors import ConfigError, SourceError
 from ctmonitor.model.text import shortened
+from ctmonitor.net.trust import trusting
 
 _KINDS = {"http": 80, "socks5": 1080, "socks5h": 1080}  # with their usual ports
 _MAX_REPLY_BYTES = 16 * 1024
@@ -79,11 +80,13 @@ class Route:
         proxy: the proxy for every connection; None for none, or for what the
             environment names when `use_environment` is set.
         ca_file: PEM file of the only authorities to be trusted; empty for the system's.
+        trusts_system: the system's authorities are trusted beside those of `ca_file`.
         timeout_s: for the connection to be made, each of proxy, TCP and TLS.
     """
 
     proxy: Proxy | None = None
     ca_file: str = ""
+    trusts_system: bool = False
     use_environment: bool = True
     timeout_s: float = 20.0
 
@@ -92,13 +95,7 @@ class Route:
         """
         The TLS settings; raises ConfigError when `ca_file` cannot be used.
         """
-        try:
-            return ssl.create_default_context(cafile=self.ca_file or None)
-        except (OSError, ssl.SSLError) as exc:
-            raise ConfigError(
-                f"CA_File {self.ca_file!r} cannot be read as PEM certificates: {exc}. "
-                "Give a file with the authorities that sign your server."
-            ) from exc
+        return trusting(self.ca_file, alone=not self.trusts_system)
 
     def proxy_for(self, host: str, *, secure: bool) -> Proxy | None:
         """

@@ -17,7 +17,7 @@ import errno
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
+from typing import Any, Self
 
 import aiohappyeyeballs
 from python_socks import ProxyConnectionError, ProxyError, ProxyType
@@ -64,6 +64,16 @@ class VisitFailure(Exception):
         self.error = error
         self.is_known = is_known
         super().__init__(reason)
+
+    def alone(self) -> Self:
+        """
+        Itself, without the frames that it came through.
+
+        Those hold what they worked with, this failure among it: a circle, which only
+        the garbage collector would break.
+        """
+        self.__cause__ = self.__context__ = None
+        return self.with_traceback(None)
 
 
 class TunnelRefused(VisitFailure):
@@ -160,13 +170,29 @@ def _no_proxy(proxy: Proxy, exc: OSError) -> VisitFailure:
 async def _connect(addresses: Sequence[str], port: int) -> socket.socket:
     infos: list[aiohappyeyeballs.AddrInfoType] = []
     for address in addresses[:_MAX_TRIED]:
-        is_v6 = ip_address(address).version == 6
+        is_v6 = ":" in address
         family = socket.AF_INET6 if is_v6 else socket.AF_INET
         where = (address, port, 0, 0) if is_v6 else (address, port)
         infos.append((family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", where))
+    if len(infos) == 1:
+        return await _connected(*infos[0])
     return await aiohappyeyeballs.start_connection(
         infos, happy_eyeballs_delay=_STAGGER_S, interleave=1
     )
+
+
+async def _connected(
+    family: int, kind: int, protocol: int, _: str, where: tuple[Any, ...]
+) -> socket.socket:
+    """What most hosts need, which have one address, and no other to be tried."""
+    opened = socket.socket(family, kind, protocol)
+    try:
+        opened.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(opened, where)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
 
 
 async def _reached(proxy: Proxy) -> socket.socket:

@@ -2,8 +2,8 @@ r"""
 DNS messages: the question a stub resolver asks, and what it needs of the answer.
 
 dnspython reads and writes every record there is, at half a millisecond of CPU for a
-question and its answer; a scan asks six questions a host, and these few fields take a
-twentieth of that.
+question and its answer; a scan asks some questions for each host, and these few fields
+take a twentieth of that.
 
     header      id, flags, and how many entries each section has: six times 16 bits
     question    name, type, class
@@ -22,6 +22,8 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
+from typing import NamedTuple
 
 from ctmonitor.errors import FormatError
 from ctmonitor.model.site import DnsState
@@ -30,6 +32,8 @@ _HEADER = struct.Struct("!6H")
 _TAIL = struct.Struct("!2H")  # of a question: type, class
 _RECORD = struct.Struct("!2HIH")  # after the name: type, class, ttl, length
 _OPT = b"\x00" + _RECORD.pack(41, 1232, 0, 0)  # class is the payload we take
+
+_POINTER_TO_QUESTION = struct.pack("!H", 0xC000 | _HEADER.size)
 
 _IN = 1
 _RESPONSE, _TRUNCATED, _RECURSION_DESIRED = 0x8000, 0x0200, 0x0100
@@ -77,8 +81,7 @@ class Answer:
         return self.state in (DnsState.SERVFAIL, DnsState.TIMEOUT)
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(NamedTuple):
     """A record: where its data stands in the message."""
 
     name: str
@@ -95,17 +98,18 @@ def query_wire(query_id: int, name: str, kind: Kind) -> bytes:
         query_id: 0..65535.
         name: in A-labels, at most 253 characters, labels of 1 to 63.
     """
+    head = _HEADER.pack(query_id, _RECURSION_DESIRED, 1, 0, 0, 1)
+    return head + _question(name, kind) + _OPT
+
+
+def _question(name: str, kind: Kind) -> bytes:
+    return _spelled(name) + _TAIL.pack(kind, _IN)
+
+
+@lru_cache(maxsize=4096)  # each name is asked for in several ways
+def _spelled(name: str) -> bytes:
     labels = (label.encode("ascii") for label in name.split("."))
-    spelled = b"".join(bytes((len(label),)) + label for label in labels)
-    return b"".join(
-        (
-            _HEADER.pack(query_id, _RECURSION_DESIRED, 1, 0, 0, 1),
-            spelled,
-            b"\x00",
-            _TAIL.pack(kind, _IN),
-            _OPT,
-        )
-    )
+    return b"".join(bytes((len(label),)) + label for label in labels) + b"\x00"
 
 
 def is_truncated(wire: bytes) -> bool:
@@ -131,25 +135,32 @@ def read_answer(wire: bytes, query_id: int, name: str, kind: Kind) -> Answer:
         return Answer(DnsState.SERVFAIL, detail=f"the name server says {word}")
     if questions != 1:
         raise FormatError("DNS: not one question")
-    asked, position = _name_at(wire, _HEADER.size)
-    if asked != name or wire[position : position + 4] != _TAIL.pack(kind, _IN):
+    asked = _question(name, kind)
+    position = _HEADER.size + len(asked)
+    # Capitals may come back; neither lengths nor our kinds look like one.
+    if wire[_HEADER.size : position].lower() != asked:
         raise FormatError("DNS: answer to another question")
-    records, position = _entries(wire, position + 4, answers)
+    records, position = _entries(wire, position, answers, name)
     cnames, found = _chain(wire, records, name, kind)
     if found:
         return Answer(DnsState.FOUND, _texts(wire, found, kind), cnames)
     if rcode == _NXDOMAIN:
         return Answer(DnsState.NXDOMAIN, cnames=cnames, detail="no such name")
-    authority, _ = _entries(wire, position, authorities)
+    authority, _ = _entries(wire, position, authorities, name)
     zone = next((one.name for one in authority if one.kind == Kind.SOA), "")
     return Answer(DnsState.NO_ADDRESS, (), cnames, zone, "no such record")
 
 
-def _entries(wire: bytes, position: int, count: int) -> tuple[list[_Entry], int]:
+def _entries(
+    wire: bytes, position: int, count: int, asked: str
+) -> tuple[list[_Entry], int]:
     """The records of a section and where the next begins; other classes left out."""
     entries = []
     for _ in range(count):
-        name, position = _name_at(wire, position)
+        if wire.startswith(_POINTER_TO_QUESTION, position):
+            name, position = asked, position + len(_POINTER_TO_QUESTION)
+        else:
+            name, position = _name_at(wire, position)
         start = position + _RECORD.size
         if start > len(wire):
             raise FormatError("DNS: record cut off")

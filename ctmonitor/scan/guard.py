@@ -13,6 +13,7 @@ inet_aton(3) (`127.1`, `0x7f.1`).
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -176,6 +177,7 @@ class Guard:
         return port in (80, 443) or 8000 <= port <= 8999 or port in self.ports
 
 
+@lru_cache(maxsize=4096)  # each visit asks for its host in several places
 def literal_address(host: str) -> Address | None:
     """
     The address that `host` means without any name server; None for a name.

@@ -9,11 +9,10 @@ import asyncio
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
-from typing import Generic, TypeVar
+from functools import lru_cache
+from types import TracebackType
+from typing import Generic, Self, TypeVar
 
-import dns.exception
-import dns.resolver
 import idna
 
 from ctmonitor.errors import ConfigError
@@ -24,17 +23,21 @@ from ctmonitor.scan.dnsmessage import Answer, Kind
 _T = TypeVar("_T")
 
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
+_NAME = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 _MAX_CHARACTERS = 253
 _MAX_STEPS_UP = 3  # from a host to the zone that holds it
 _MAX_REMEMBERED = 10_000  # zones
 
 
+@lru_cache(maxsize=4096)  # each visit asks for its host in several places
 def ascii_host(host: str) -> str:
     """
     The host in lower-case A-labels without trailing dot; '' when it is no host name.
 
     Underscores are let through: people run sites under such names.
     """
+    if len(host) <= _MAX_CHARACTERS and _NAME.fullmatch(host):
+        return host  # as nearly all of them come
     labels = []
     for label in host.removesuffix(".").split("."):
         spelled = label.lower()
@@ -57,6 +60,10 @@ def system_servers() -> tuple[Server, ...]:
     Raises:
         ConfigError: it names none.
     """
+    # Loaded where no setting names a server: it takes as long as the rest of this part.
+    import dns.exception
+    import dns.resolver
+
     try:
         resolver = dns.resolver.Resolver(configure=True)
     except (dns.exception.DNSException, OSError) as exc:
@@ -68,7 +75,7 @@ def system_servers() -> tuple[Server, ...]:
 
 class Names:
     """
-    Looks hosts up; many at the same time.
+    Looks hosts up; many at the same time. An async context manager.
 
     Args:
         servers: addresses and ports, asked in this order; the system's when empty.
@@ -86,32 +93,52 @@ class Names:
         *,
         random_label: Callable[[], str] = lambda: secrets.token_hex(8),
     ) -> None:
-        self._servers = tuple(servers) or system_servers()
-        self._timeout_s = timeout_s
+        self._client = DnsClient(tuple(servers) or system_servers(), timeout_s)
         self._random_label = random_label
         self._wildcards: _Once[frozenset[str] | None] = _Once()
         self._nameservers: _Once[tuple[str, ...]] = _Once()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends what is still asked."""
+        self._client.close()
 
     async def lookup(self, host: str) -> Dns:
         """Everything about a host. Never raises for what name servers do."""
         name = ascii_host(host)
         if not name:
             return _NO_NAME
-        async with self._client() as client:
-            first = await client.ask(name, Kind.A)
-            if first.has_failed or first.state is DnsState.NXDOMAIN:
-                return _dns(first, first)
-            async with asyncio.TaskGroup() as group:
-                second = group.create_task(client.ask(name, Kind.AAAA))
-                mail = group.create_task(client.ask(name, Kind.MX))
-                served = group.create_task(self._zone_servers(client, name))
-                beside = group.create_task(self._beside(client, name))
-        found = _dns(first, second.result())
-        return replace(
-            found,
-            nameservers=served.result(),
-            mail_hosts=mail.result().texts,
-            is_wildcard=_is_wildcard(found, beside.result()),
+        first = await self._client.ask(name, Kind.A)
+        if first.has_failed or first.state is DnsState.NXDOMAIN:
+            return _dns(first, first)
+        # Of a zone that is known already this makes no task, which would cost as much
+        # as a question.
+        parent = _parent(name)
+        first_of_zone = []
+        if "." in parent and parent not in self._wildcards:
+            first_of_zone.append(self._beside(parent))
+        asked = [self._client.ask(name, Kind.AAAA), self._client.ask(name, Kind.MX)]
+        await asyncio.gather(*asked, *first_of_zone)
+        second, mail = (each.result() for each in asked)
+        found = _dns(first, second)
+        return Dns(
+            found.state,
+            found.addresses,
+            found.cnames,
+            nameservers=await self._zone_servers(name, (first, second, mail)),
+            mail_hosts=mail.texts,
+            is_wildcard=_is_wildcard(found, await self._beside(parent)),
+            detail=found.detail,
         )
 
     async def addresses(self, host: str) -> Dns:
@@ -119,44 +146,51 @@ class Names:
         name = ascii_host(host)
         if not name:
             return _NO_NAME
-        async with self._client() as client, asyncio.TaskGroup() as group:
-            first = group.create_task(client.ask(name, Kind.A))
-            second = group.create_task(client.ask(name, Kind.AAAA))
-        return _dns(first.result(), second.result())
+        return _dns(
+            *await asyncio.gather(
+                self._client.ask(name, Kind.A), self._client.ask(name, Kind.AAAA)
+            )
+        )
 
-    def _client(self) -> DnsClient:
-        return DnsClient(self._servers, self._timeout_s)
-
-    async def _beside(self, client: DnsClient, name: str) -> frozenset[str] | None:
-        """What a random name beside `name` leads to; None when it was not asked."""
-        if name.count(".") < 2:  # `example.com` stands beside all of `com`
+    async def _beside(self, parent: str) -> frozenset[str] | None:
+        """What a random name below `parent` leads to; None when it was not asked."""
+        if "." not in parent:  # `example.com` stands beside all of `com`
             return None
-        parent = _parent(name)
 
         async def ask() -> frozenset[str] | None:
             beside = ascii_host(f"{self._random_label()}.{parent}")
             if not beside:
                 return None  # the parent leaves no room
-            answer = await client.ask(beside, Kind.A)
+            answer = await self._client.ask(beside, Kind.A)
             if answer.state is DnsState.NO_ADDRESS:
-                answer = await client.ask(beside, Kind.AAAA)
+                answer = await self._client.ask(beside, Kind.AAAA)
             if answer.has_failed:
                 return None
             return frozenset((*answer.texts, *answer.cnames[-1:]))
 
         return await self._wildcards.get(parent, ask)
 
-    async def _zone_servers(self, client: DnsClient, host: str) -> tuple[str, ...]:
-        """The name servers of the zone that holds the host."""
-        answer = await client.ask(host, Kind.NS)
-        if answer.texts or answer.has_failed or "." not in host:
-            return answer.texts
-        zone = _above(host, answer)
+    async def _zone_servers(
+        self, host: str, known: Sequence[Answer]
+    ) -> tuple[str, ...]:
+        """
+        The name servers of the zone that holds the host.
+
+        Args:
+            known: what was answered of the host; where one names a zone above it, the
+                host itself need not be asked.
+        """
+        zone = next(filter(None, (_zone_above(host, each) for each in known)), "")
+        if not zone:
+            answer = await self._client.ask(host, Kind.NS)
+            if answer.texts or answer.has_failed or "." not in host:
+                return answer.texts
+            zone = _above(host, answer)
 
         async def climb() -> tuple[str, ...]:
             name = zone
             for _ in range(_MAX_STEPS_UP):
-                answer = await client.ask(name, Kind.NS)
+                answer = await self._client.ask(name, Kind.NS)
                 if answer.texts or answer.has_failed or "." not in name:
                     return answer.texts
                 name = _above(name, answer)
@@ -171,6 +205,9 @@ class _Once(Generic[_T]):
     def __init__(self) -> None:
         self._locks: dict[str, asyncio.Lock] = {}
         self._made: dict[str, _T] = {}
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._made
 
     async def get(self, key: str, make: Callable[[], Awaitable[_T]]) -> _T:
         if key not in self._made:
@@ -193,10 +230,13 @@ def _parent(name: str) -> str:
 
 def _above(name: str, answer: Answer) -> str:
     """The zone that an answer without records names, else the parent."""
+    return _zone_above(name, answer) or _parent(name)
+
+
+def _zone_above(name: str, answer: Answer) -> str:
+    """The zone above `name` that an answer without records names; '' for none."""
     # Behind an alias it is the zone of another name.
-    if answer.zone and name.endswith(f".{answer.zone}"):
-        return answer.zone
-    return _parent(name)
+    return answer.zone if name.endswith(f".{answer.zone}") else ""
 
 
 def _dns(first: Answer, second: Answer) -> Dns:

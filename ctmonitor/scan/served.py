@@ -9,6 +9,7 @@ Source: RFC 5280 sections 4.1 and 4.2.1.6.
 import hashlib
 import warnings
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TypeVar
 
 from cryptography import x509
@@ -23,6 +24,7 @@ from ctmonitor.model.text import bounded, printable
 _T = TypeVar("_T")
 
 _MAX_NAMES = 1000  # a report is stored and sent; nobody reads more
+_REMEMBERED = 256  # certificates; hosts that are found together often share theirs
 
 _SHORT = {
     NameOID.COUNTRY_NAME: "C",
@@ -34,6 +36,7 @@ _SHORT = {
 }
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def served_certificate(der: bytes, problem: str = "") -> ServedCertificate:
     """
     What is known of a served certificate.

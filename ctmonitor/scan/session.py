@@ -16,10 +16,14 @@ from types import TracebackType
 from typing import Self
 
 import aiohttp
+from aiohttp.http import RawResponseMessage
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.streams import StreamReader
 from yarl import URL
 
 from ctmonitor.model.site import Dns, DnsState, ServedCertificate
 from ctmonitor.model.text import shortened
+from ctmonitor.net.route import Proxy
 from ctmonitor.scan.body import Body
 from ctmonitor.scan.dialer import (
     NOT_ALLOWED,
@@ -32,17 +36,13 @@ from ctmonitor.scan.dialer import (
 from ctmonitor.scan.guard import Guard, literal_address
 from ctmonitor.scan.names import Names, ascii_host
 from ctmonitor.scan.served import served_certificate
-from ctmonitor.scan.transport import Connector, Handler, Transport
+from ctmonitor.scan.transport import Handler, Transport
 
-_BUFFER_BYTES = 16 * 1024
-_MAX_HEADERS = 128
-_MAX_HEADER_BYTES = 8190
-
-_HEADERS = {
-    "Accept": "text/html,application/xhtml+xml,*/*;q=0.8",
-    "Accept-Language": "en",
-    "Accept-Encoding": "gzip, deflate",  # what `Body` unpacks
-}
+_HEADERS = (
+    "Accept: text/html,application/xhtml+xml,*/*;q=0.8\r\n"
+    "Accept-Language: en\r\n"
+    "Accept-Encoding: gzip, deflate\r\n"  # what `Body` unpacks
+)
 
 _DNS_ERRORS = {
     DnsState.NXDOMAIN: "DNS NXDOMAIN",
@@ -108,19 +108,10 @@ class Session:
         self._body_bytes = body_bytes
         self._addresses: dict[str, tuple[str, ...]] = {}
         self._peers: dict[tuple[str, int], tuple[str, Handler]] = {}
+        self._idle: dict[URL, Handler] = {}  # by origin
         self._relayed: dict[URL, int] = {}  # origins, with what CONNECT got
         self._transports: list[asyncio.Transport] = []
-        self._client = aiohttp.ClientSession(
-            connector=Connector(self._open),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": user_agent, **_HEADERS},
-            auto_decompress=False,
-            timeout=aiohttp.ClientTimeout(total=None),
-            read_bufsize=_BUFFER_BYTES,
-            max_line_size=_MAX_HEADER_BYTES,
-            max_field_size=_MAX_HEADER_BYTES,
-            max_headers=_MAX_HEADERS,
-        )
+        self._user_agent = user_agent
 
     async def __aenter__(self) -> Self:
         return self
@@ -131,7 +122,6 @@ class Session:
         exc: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._client.close()
         for transport in self._transports:
             # A site need not agree to the end. Until Python 3.11.5 or so one that has
             # ended already cannot be aborted.
@@ -159,35 +149,66 @@ class Session:
         return await self._ask(url, host, port)
 
     async def _ask(self, url: URL, host: str, port: int) -> Response:
-        proxy = self._transport.proxy if url.origin() in self._relayed else None
-        if (host, port) in self._peers:
-            self._peers[host, port][1].begin()
+        origin = url.origin()
+        proxy = self._transport.proxy if origin in self._relayed else None
         try:
-            async with self._client.get(
-                url,
-                allow_redirects=False,
-                proxy=str(proxy) if proxy else None,  # has aiohttp use absolute form
-                headers={"Connection": "close", **proxy_login(proxy)} if proxy else {},
-            ) as answer:
-                if proxy and self._is_doubtful(url, answer.status):
-                    said = proxy_says(proxy, f"{answer.status} {answer.reason or ''}")
-                    raise VisitFailure("Connection error", said, is_known=False)
-                body = await self._read(answer)
-                return Response(
-                    answer.status,
-                    answer.headers,
-                    body.kept,
-                    body.is_truncated,
-                    self._peers[host, port][0],
-                )
-        except (aiohttp.ClientError, OSError, ValueError) as exc:
+            request = self._request(url, proxy)
+            idle = self._idle.pop(origin, None)
+            if idle is not None and idle.is_reusable:
+                with contextlib.suppress(aiohttp.ClientError, OSError):
+                    # A site may end a connection at any time; then a new one is made.
+                    return await self._exchange(idle, request, url, proxy)
+            handler = await self._open(host, port, url.scheme == "https", bool(proxy))
+            return await self._exchange(handler, request, url, proxy)
+        except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as exc:
             # ValueError: what aiohttp's parser lets through and yarl or zlib refuse.
             begun = self._begun(url, shortened(str(exc)))
+            # The connection keeps it, and its frames the connection: see `alone`.
+            exc.__traceback__ = None
             if begun is None:
                 failure = _failure(exc)
                 failure.is_known &= proxy is None  # else it may be the proxy's
                 raise failure from exc
             return begun
+
+    def _request(self, url: URL, proxy: Proxy | None) -> bytes:
+        """A GET, to a proxy in absolute form."""
+        target = str(url) if proxy else url.raw_path_qs
+        lines = [
+            f"GET {target} HTTP/1.1",
+            f"Host: {url.host_port_subcomponent}",
+            f"User-Agent: {self._user_agent}",
+        ]
+        if proxy:
+            # Used once: tinyproxy passes what follows on to the site as it is, and with
+            # it the password of the proxy.
+            lines += [f"{name}: {value}" for name, value in proxy_login(proxy).items()]
+            lines.append("Connection: close")
+        if any("\r" in line or "\n" in line for line in lines):
+            said = "a line break in the request"
+            raise VisitFailure("Connection error", said, is_known=False)
+        return ("\r\n".join(lines) + f"\r\n{_HEADERS}\r\n").encode()
+
+    async def _exchange(
+        self, handler: Handler, request: bytes, url: URL, proxy: Proxy | None
+    ) -> Response:
+        head, content = await handler.ask(request)
+        if proxy and self._is_doubtful(url, head.code) and not _is_passed_on(head):
+            said = proxy_says(proxy, f"{head.code} {head.reason or ''}")
+            raise VisitFailure("Connection error", said, is_known=False)
+        encoding = head.headers.get("Content-Encoding", "")
+        body = await self._read(content, encoding)
+        if not proxy and handler.is_reusable:
+            self._idle[url.origin()] = handler
+        elif handler.transport is not None:
+            handler.abort()  # nothing more is wanted of it
+        return Response(
+            head.code,
+            head.headers,
+            body.kept,
+            body.is_truncated,
+            self._peers[url.raw_host or "", url.port or 0][0],
+        )
 
     def is_connected(self, url: URL) -> bool:
         """Whether a connection to the URL's host and port was made."""
@@ -210,12 +231,15 @@ class Session:
         refusal = self._relayed.get(url.origin())
         return refusal is not None and status in {refusal, *_MAYBE_OF_PROXY}
 
-    async def _read(self, answer: aiohttp.ClientResponse) -> Body:
-        body = Body(self._body_bytes, answer.headers.get("Content-Encoding", ""))
+    async def _read(self, content: StreamReader, encoding: str) -> Body:
+        body = Body(self._body_bytes, encoding)
+        if content.is_eof() and content.exception() is None:  # all of it is here
+            body.feed(content.read_nowait())
+            return body
         now_s = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout_at((now_s + self._deadline_s) / 2):
-                async for piece in answer.content.iter_any():
+                async for piece in content.iter_any():
                     body.feed(piece)
                     if body.is_truncated:
                         break
@@ -270,8 +294,15 @@ def dns_failure(dns: Dns) -> VisitFailure | None:
 def _failure(exc: Exception) -> VisitFailure:
     if isinstance(exc, OSError) and not isinstance(exc, aiohttp.ClientError):
         return connection_failure(exc)
-    if isinstance(exc, aiohttp.ClientResponseError | ValueError):
-        said = shortened(str(exc), 120)
+    if isinstance(exc, HttpProcessingError | ValueError):
+        text = exc.message if isinstance(exc, HttpProcessingError) else str(exc)
+        said = shortened(text, 120)
         return VisitFailure("Connection error", f"the answer is not HTTP: {said}")
     reason = shortened(str(exc) or type(exc).__name__, 120)
     return VisitFailure("Connection error", reason)
+
+
+def _is_passed_on(head: RawResponseMessage) -> bool:
+    """Whether an answer went through Squid, which marks those that are its own."""
+    via = ",".join(head.headers.getall("Via", [])).lower()
+    return "(squid" in via and "X-Squid-Error" not in head.headers

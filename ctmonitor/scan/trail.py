@@ -61,7 +61,7 @@ class Trail:
             try:
                 response = await self._session.get(url)
             except VisitFailure as exc:
-                self.failure = exc
+                self.failure = exc.alone()
                 continue
             self.address = response.address
             self._note(url, response)

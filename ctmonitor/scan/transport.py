@@ -1,5 +1,5 @@
 """
-Connections to sites under aiohttp: checked addresses, TLS that is judged, evidence.
+Connections to sites: checked addresses, TLS that is judged, evidence.
 
 The first TLS handshake verifies the certificate as a browser would. When that fails a
 second connection takes whatever is served, because a phishing site with a wrong
@@ -12,17 +12,16 @@ import asyncio
 import asyncio.sslproto
 import re
 import ssl
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from ipaddress import ip_address
-from typing import Any
+from typing import Any, cast
 
-import aiohttp
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.http import RawResponseMessage
+from aiohttp.streams import StreamReader
 
-from ctmonitor.errors import ConfigError
 from ctmonitor.model.text import shortened
 from ctmonitor.net.route import Proxy
+from ctmonitor.net.trust import trusting
 from ctmonitor.scan.dialer import TIMEOUT, Dialer, VisitFailure, connection_failure
 
 _SHUTDOWN_S = 1.0  # how long a site may take to end TLS in an orderly way
@@ -30,7 +29,10 @@ _TLS_BUFFER_BYTES = 32 * 1024
 _STATUS_LINE = re.compile(rb"HTTP/\d\.\d ([2-9]\d\d)(?=[ \r\n])")
 _LONGEST_START = 64
 
-Open = Callable[[str, int, bool, bool], Awaitable[ResponseHandler]]
+_BUFFER_BYTES = 16 * 1024
+_MAX_HEADERS = 128
+_MAX_HEADER_BYTES = 8190
+_SWITCHING_PROTOCOLS = 101
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +54,51 @@ class Served:
 
 
 class Handler(ResponseHandler):
-    """aiohttp's reader of answers; remembers that one began, though it never ended."""
+    """
+    aiohttp's reader of answers, without the client around it.
+
+    That client makes a session, a request and a response of many parts for each
+    question, which cost a quarter of a visit. It remembers that an answer began, though
+    it never ended.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
         self._start = b""
 
-    def begin(self) -> None:
-        """Another answer is next on this connection."""
+    async def ask(self, request: bytes) -> tuple[RawResponseMessage, StreamReader]:
+        """
+        Sends a request; gives the head of its answer, and its body to be read.
+
+        Raises:
+            aiohttp.ClientError: the connection ended.
+            HttpProcessingError: what came is not HTTP.
+        """
         self._start = b""
+        self.set_response_params(
+            read_until_eof=True,
+            auto_decompress=False,
+            read_bufsize=_BUFFER_BYTES,
+            max_line_size=_MAX_HEADER_BYTES,
+            max_field_size=_MAX_HEADER_BYTES,
+            max_headers=_MAX_HEADERS,
+        )
+        if self.transport is not None:  # else `read` raises why
+            self.transport.write(request)
+        while True:
+            message, body = await self.read()
+            is_interim = 100 <= message.code <= 199
+            if not is_interim or message.code == _SWITCHING_PROTOCOLS:
+                return message, body
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # aiohttp's own sets TCP_NODELAY, too, which every event loop does.
+        self.transport = cast(asyncio.Transport, transport)
+
+    @property
+    def is_reusable(self) -> bool:
+        """Whether another request may be sent, now that an answer was read."""
+        return self.is_connected() and not self.should_close
 
     def data_received(self, data: bytes) -> None:
         if len(self._start) < _LONGEST_START:
@@ -74,43 +112,13 @@ class Handler(ResponseHandler):
         return int(found[1]) if found else None
 
 
-class Connector(aiohttp.BaseConnector):
-    """
-    The connections of one visit: nothing is shared with the visits to other hosts.
-
-    Args:
-        open_: makes a connection to a host and port, with TLS or without, or to the
-            proxy that relays requests to them.
-    """
-
-    def __init__(self, open_: Open) -> None:
-        super().__init__(limit=0)
-        self._open = open_
-
-    async def _create_connection(
-        self,
-        req: aiohttp.ClientRequest,
-        traces: list[Any],
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's signature
-    ) -> ResponseHandler:
-        port = req.url.port
-        assert port is not None  # noqa: S101 - the guard refuses URLs without port
-        host, is_relayed = req.url.raw_host or "", req.proxy is not None
-        handler = await self._open(host, port, req.is_ssl(), is_relayed)
-        if is_relayed:
-            # Used once: tinyproxy passes what follows on to the site as it is, and with
-            # it the password of the proxy.
-            handler.force_close()
-        return handler
-
-
 class Transport:
     """
     Connects, for many visits at the same time.
 
     Args:
         connect_timeout_s: for one connection: TCP, proxy and TLS.
-        ca_file: PEM file of the only authorities to be trusted; empty for the system's.
+        ca_file: PEM file of authorities that are trusted beside the system's.
 
     Raises:
         ConfigError: `ca_file` cannot be used.
@@ -211,7 +219,7 @@ class Transport:
             opened.close()
             raise
         peer = transport.get_extra_info("peername")
-        address = "" if self.proxy is not None or not peer else str(ip_address(peer[0]))
+        address = "" if self.proxy is not None or not peer else peer[0]
         der = None
         if tls is not None:
             der = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
@@ -219,13 +227,7 @@ class Transport:
 
 
 def _strict_tls(ca_file: str) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=ca_file or None)
-    except OSError as exc:  # ssl.SSLError is one
-        raise ConfigError(
-            f"[SCAN] CA_File {ca_file!r} cannot be read as PEM certificates: {exc}. "
-            "Give a file with authorities, or leave it empty for the system's."
-        ) from exc
+    context = trusting(ca_file)
     context.set_alpn_protocols(["http/1.1"])
     return context
 

@@ -28,6 +28,7 @@ from ctmonitor.scan.transport import Transport
 
 _log = logging.getLogger(__name__)
 
+_BEGIN_AT_ONCE = 8  # some milliseconds of work
 _HEAD_START = 0.2  # of the time to connect, before http is asked beside https
 _NOT_ASKED = Dns(DnsState.NOT_APPLICABLE, detail="the proxy resolves names")
 _NOT_IN_TIME = Dns(DnsState.TIMEOUT, detail="the time for the host was over")
@@ -59,7 +60,7 @@ class SiteVisitor:
         guard: judges every address and redirect; the ports below are added to its own.
         user_agent: called once for each host.
         proxy: carries every connection.
-        ca_file: PEM file of the only authorities to be trusted; empty for the system's.
+        ca_file: PEM file of authorities that are trusted beside the system's.
         wants_icons: whether the icon of a page is asked for.
 
     Raises:
@@ -93,7 +94,7 @@ class SiteVisitor:
         )
         self._wants_icons = wants_icons
         self._now = now
-        self._beginning = asyncio.Lock()
+        self._beginning = asyncio.Semaphore(_BEGIN_AT_ONCE)
 
     async def __aenter__(self) -> Self:
         return self
@@ -104,6 +105,8 @@ class SiteVisitor:
         exc: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._names is not None:
+            self._names.close()
         # Aborted connections are closed in the next rounds of the event loop.
         for _ in range(3):
             await asyncio.sleep(0)
@@ -114,7 +117,7 @@ class SiteVisitor:
 
         Never raises for what a site, a name server or a network does.
         """
-        # One begins in each round of the event loop, so that what came for others is
+        # A few begin in each round of the event loop, so that what came for others is
         # read first. A thousand that begin at once would wait for us, not for sites.
         async with self._beginning:
             await asyncio.sleep(0)
@@ -156,7 +159,7 @@ class SiteVisitor:
                 limit_s = self._limits.host_timeout_s
                 failure = VisitFailure(TIMEOUT, f"no answer within {limit_s:g} s")
             except VisitFailure as exc:
-                failure = exc
+                failure = exc.alone()
             # One strange host must not end the visits to all others.
             except Exception as exc:  # noqa: BLE001
                 _log.exception("a visit failed by a mistake of ours: %r", host)
@@ -195,19 +198,29 @@ class SiteVisitor:
 
     async def _first(self, secure: Trail, plain: Trail) -> Trail:
         """The trail that has an answer, https before http."""
-        async with asyncio.TaskGroup() as group:
-            first = group.create_task(secure.walk())
-            head_start_s = _HEAD_START * self._limits.connect_timeout_s
-            await asyncio.wait([first], timeout=head_start_s)
-            if first.done() and secure.has_answered:
-                return secure
-            second = group.create_task(plain.walk())
-            await asyncio.wait([first])
+        loop = asyncio.get_running_loop()
+        second: asyncio.Task[None] | None = None
+
+        def ask_beside() -> None:
+            nonlocal second
+            second = loop.create_task(plain.walk())
+
+        head_start_s = _HEAD_START * self._limits.connect_timeout_s
+        timer = loop.call_later(head_start_s, ask_beside)
+        try:
+            await secure.walk()
+            timer.cancel()
             was_silent = secure.failure is not None and secure.failure.error == TIMEOUT
             if secure.has_answered or (was_silent and not plain.is_connected):
                 # In the second case nobody let us connect in the time for it.
+                return secure if secure.has_answered else plain
+            await (second or plain.walk())
+        finally:
+            timer.cancel()
+            if second is not None:
                 second.cancel()
-        return secure if secure.has_answered else plain
+                await asyncio.wait([second])
+        return plain
 
     def _urls(self, scheme: str, name: str, ports: Sequence[int]) -> list[URL]:
         host = ascii_host(name)

@@ -9,6 +9,7 @@ agree within a part of it.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import (
@@ -51,6 +52,7 @@ from ctmonitor.store.visitrows import (
 
 # Hosts that one transaction ends; meanwhile other writers wait.
 _STOPPED_AT_ONCE = 5000
+_FORGOTTEN_AT_ONCE = 500  # the same, of hosts with a record of each visit
 
 _C = FOLLOWUP.c
 
@@ -202,6 +204,35 @@ class FollowUps:
             is_done = len(rows) < _STOPPED_AT_ONCE
         return sorted(ended)
 
+    def forget(self, before: datetime) -> int:
+        """
+        Removes the history of hosts that are not followed, and were not visited since.
+
+        It goes in steps: when one fails, those before it stay.
+
+        Returns:
+            The number of visits that were removed.
+        """
+        over = and_(_C.next_visit.is_(None), _C.last_visit < moment_text(before))
+        hosts = (
+            select(VISIT.c.host_id)
+            .join(FOLLOWUP, _C.host_id == VISIT.c.host_id)
+            .where(over)
+            .distinct()
+            .limit(_FORGOTTEN_AT_ONCE)
+        )
+        removed = 0
+        while True:
+            with self._database.writing() as connection:
+                ids = connection.execute(hosts).scalars().all()
+                for some in chunks(ids):
+                    gone = connection.execute(
+                        VISIT.delete().where(VISIT.c.host_id.in_(some))
+                    )
+                    removed += gone.rowcount
+            if len(ids) < _FORGOTTEN_AT_ONCE:
+                return removed
+
     def due_count(self, now: datetime, started: datetime | None = None) -> int:
         """The number of hosts that `claim` would hand out now."""
         self._newcomers.take_in()
@@ -325,10 +356,12 @@ class FollowUps:
         ]:
             insert = self._database.insert(VISIT)
             connection.execute(insert.on_conflict_do_nothing(), told)
-        for _, visit in visits:
-            put_into_outbox(
-                self._database, connection, visit.outbox, visit.report.finished
-            )
+        put_into_outbox(
+            self._database,
+            connection,
+            chain.from_iterable(visit.outbox for _, visit in visits),
+            max(visit.report.finished for _, visit in visits),
+        )
 
 
 def _is_due(now: datetime, started: datetime | None) -> list[ColumnElement[bool]]:

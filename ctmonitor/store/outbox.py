@@ -1,19 +1,26 @@
 """Alerts on their way: put in with the visit or finding they tell of, until sent."""
 
-import json
+import secrets
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select
 
 from ctmonitor.model.followup import Channel, OutboxItem
 from ctmonitor.store.engine import Database, chunks
 from ctmonitor.store.rows import text
-from ctmonitor.store.schema import OUTBOX, json_text, moment_text
+from ctmonitor.store.schema import (
+    MEMORY,
+    OUTBOX,
+    from_json_text,
+    json_text,
+    moment_text,
+)
 
 _ITEMS_AT_ONCE = 500
+_MINUTE = timedelta(minutes=1)
 _DUE, _SENT, _DEAD = "due", "sent", "dead"
 
 
@@ -92,7 +99,7 @@ class Outbox:
             OutboxItem(
                 key=row.key,
                 channel=Channel(row.channel),
-                payload=json.loads(row.payload),
+                payload=from_json_text(row.payload),
                 destination=row.destination,
                 id=row.id,
                 attempts=row.attempts,
@@ -133,6 +140,36 @@ class Outbox:
             **changes,
         )
 
+    def take_place(
+        self, destination: str, now: datetime, limit: int
+    ) -> tuple[int, datetime]:
+        """
+        Takes one of the `limit` places for messages to a destination in a minute.
+
+        All processes share them, by their clocks.
+
+        Returns:
+            The places that were free, 0 when none could be taken, and when one is.
+        """
+        c = MEMORY.c
+        kind = text(f"message to {destination}")
+        with self._database.writing() as connection:
+            expired = (c.kind == kind) & (c.expires_at <= moment_text(now))
+            connection.execute(MEMORY.delete().where(expired))
+            query = select(c.expires_at).where(c.kind == kind).order_by(c.expires_at)
+            ends = connection.execute(query).scalars().all()
+            free = max(0, limit - len(ends))
+            if not free:
+                return 0, datetime.fromisoformat(ends[-limit])
+            row = {
+                "kind": kind,
+                "key": secrets.token_hex(16),
+                "value": "{}",
+                "expires_at": moment_text(now + _MINUTE),
+            }
+            connection.execute(MEMORY.insert(), row)
+        return free, now
+
     def hasten(self, now: datetime) -> None:
         """Makes items that failed due now; leases and attempts stay as they are."""
         moment = moment_text(now)
@@ -148,6 +185,36 @@ class Outbox:
         held = (OUTBOX.c.state == _DUE) & (OUTBOX.c.lease_owner == text(owner))
         with self._database.writing() as connection:
             connection.execute(release.where(held))
+
+    def forget(self, before: datetime) -> int:
+        """
+        Removes items that were put in before `before`, and were sent or given up.
+
+        It goes in steps: when one fails, those before it stay.
+
+        Returns:
+            The number of items that were removed.
+        """
+        c = OUTBOX.c
+        # Items are numbered as they come, so the old ones stand at the beginning, and
+        # nobody has to look at a year of others.
+        query = (
+            select(c.id, c.state, c.created_at)
+            .where(c.id > bindparam("last"))
+            .order_by(c.id)
+            .limit(_ITEMS_AT_ONCE)
+        )
+        last, removed, limit = 0, 0, moment_text(before) or ""
+        while True:
+            with self._database.writing() as connection:
+                rows = connection.execute(query, {"last": last}).all()
+                old = [row for row in rows if row.created_at < limit]
+                for some in chunks([row.id for row in old if row.state != _DUE]):
+                    gone = connection.execute(OUTBOX.delete().where(c.id.in_(some)))
+                    removed += gone.rowcount
+            if len(old) < _ITEMS_AT_ONCE:
+                return removed
+            last = old[-1].id
 
     def pending(self) -> int:
         """The number of items that are still to be sent, now or later."""

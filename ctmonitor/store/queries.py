@@ -32,7 +32,9 @@ from ctmonitor.store.engine import (
     sqlite_reading,
     translated,
 )
+from ctmonitor.store.memory import Borrowed
 from ctmonitor.store.schema import (
+    BUDGET,
     CURSOR,
     GAP,
     HOST_ID,
@@ -40,6 +42,7 @@ from ctmonitor.store.schema import (
     ISSUANCE,
     ISSUANCE_NAME,
     MALFORMED,
+    MEMORY,
     NO_INDEX,
     NO_ISSUANCE,
     OUR_TABLES,
@@ -233,6 +236,11 @@ class Reader:
             for row in streaming.execute(query):
                 recorded = from_utc_text(row.recorded_at)
                 yield Malformed(row.log, row.log_index, row.kind, row.detail, recorded)
+
+    def memory(self) -> Borrowed:
+        """What look-ups know, and have spent; what is added to it is not written."""
+        has_memory = {MEMORY.name, BUDGET.name} <= self._tables
+        return Borrowed(self._database if has_memory else None)
 
     def close(self) -> None:
         """Gives the database free; a second call does nothing."""

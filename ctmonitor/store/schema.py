@@ -16,9 +16,11 @@ issuance's rows are only ever written or moved together, in one transaction.
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from sqlalchemy import BigInteger, Boolean, Column, Integer, MetaData, Table, Text
 
 # PostgreSQL cuts longer names without a word.
@@ -237,4 +239,16 @@ def moment_text(moment: datetime | None) -> str | None:
 
 def json_text(value: Mapping[str, Any]) -> str:
     """`value` as JSON in ASCII, which each database can hold whatever is in it."""
+    with suppress(UnicodeEncodeError):  # a lone surrogate
+        quick = msgspec.json.encode(value)
+        if quick.isascii():
+            return quick.decode("ascii")
     return json.dumps(dict(value), separators=(",", ":"))
+
+
+def from_json_text(text: str) -> Any:
+    """The value that `json_text` wrote."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:  # a lone surrogate
+        return json.loads(text)

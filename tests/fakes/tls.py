@@ -103,6 +103,12 @@ class Authority:
         return context
 
 
+def authority_in(directory: Path, name: str) -> Authority:
+    """A new authority of this name, in a new directory of this name."""
+    (directory / name).mkdir()
+    return Authority.create(directory / name, name)
+
+
 _LOOPBACK: list[x509.GeneralName] = [
     x509.DNSName("localhost"),
     x509.IPAddress(IPv4Address("127.0.0.1")),

@@ -85,6 +85,27 @@ def test_the_default_and_a_dry_run_queue_nothing(
     assert not (folder / "found.sqlite3").exists()
 
 
+def test_tags_lead_findings_and_sites_to_their_destinations(
+    folder: Path, webhook: Webhook
+) -> None:
+    with Webhook() as other, Webhook() as all_of_it:
+        destinations = f"triage={webhook.address} soc={other.address} "
+        config = configure(
+            folder,
+            "both",
+            destinations + all_of_it.address,
+            REPORTING__Notify_Tags="found=triage up=soc",
+            ENRICH__ASN="no",
+            ENRICH__Domain="no",
+            SCAN__Resolver="127.0.0.1:1",
+        )
+        told = daemon(folder, config)
+        assert "notifications: queued for 2 destinations" in told.out
+        assert flush(folder, config).code == 0
+        heard = [len(one.told) for one in (webhook, other, all_of_it)]
+        assert heard == [2, 0, 2]
+
+
 def test_without_a_destination_the_banner_says_so(folder: Path) -> None:
     config = configure(folder, "found", "")
     line = "notifications: none, [REPORTING] Notification_Destination is empty\n"

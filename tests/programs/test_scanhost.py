@@ -21,6 +21,8 @@ import pytest
 
 from tests.fakes.api import ApiServer, Reply
 from tests.fakes.dns import DnsServer, says, silent
+from tests.fakes.rdap import RdapServer
+from tests.fakes.safebrowsing import SafeBrowsingServer
 from tests.fakes.sites import Site, Sites, Visit, page, redirect
 from tests.fakes.webhook import Webhook
 from tests.programs.program import (
@@ -113,6 +115,11 @@ class World:
         """An alert that failed is due again."""
         self.sql("UPDATE ctm_outbox SET next_attempt = ''")
 
+    def content(self) -> list[str]:
+        """All that the database holds."""
+        with closing(sqlite3.connect(self.database)) as connection:
+            return list(connection.iterdump())
+
     def alerts(self) -> dict[str, dict[str, object]]:
         """The alerts that were written, by path below Alerts_dir."""
         top = self.folder / "alerts"
@@ -199,6 +206,49 @@ def test_one_host_is_visited_without_a_database(world: World) -> None:
     result = world.scan("--host", "absent.example", "--json")
     (report,) = map(json.loads, result.out.splitlines())
     assert (result.code, report["presence"]) == (0, "down")
+
+
+def test_one_host_is_shown_with_the_evidence_of_an_alert(world: World) -> None:
+    """Looked up with what the database knows, which stays as it is."""
+    registered = {
+        "objectClassName": "domain",
+        "ldhName": "up.example",
+        "events": [
+            {"eventAction": "registration", "eventDate": "2026-11-20T04:00:00Z"}
+        ],
+    }
+    with RdapServer() as registry, SafeBrowsingServer("the-key") as service:
+        registry.answers["/domain/up.example"] = json.dumps(registered).encode()
+        world.configure(
+            ENRICH__Domain="yes",
+            ENRICH__RDAP_Bootstrap=registry.bootstrap("example"),
+            SAFEBROWSING__Safe_Browsing_API_Key="the-key",
+            SAFEBROWSING__API_URL=service.url,
+        )
+        world.names("up.example", "other.example")
+        alone = world.scan("--host", "up.example")
+        assert alone.code == 0
+        status, *evidence = alone.out.splitlines()
+        assert status.endswith(" - SUCCESS - HTTP 200 - up.example")
+        assert "Title: Sign in" in evidence
+        assert "Domain registered: 2026-11-20" in evidence
+        assert "Safe Browsing: not listed" in evidence
+        assert [path.name for path in world.folder.iterdir()] == ["scan.conf"]
+        world.hosts("up.example")
+        assert world.scan().code == 0
+        before = world.content()
+        registry.requests.clear()
+        shown = world.scan("--host", "up.example", "--json")
+        (report,) = map(json.loads, shown.out.splitlines())
+        found = {name: one["status"] for name, one in report["enrichments"].items()}
+        assert found == {"domain": "ok", "safe_browsing": "ok"}
+        assert registry.requests == [], "the database knows the answer"
+        assert len(service.requests) == 3
+        service.failure = Reply(500)
+        failed = world.scan("--host", "other.example")
+        assert failed.code == 0
+        assert "safe_browsing: error: " in failed.out
+        assert world.content() == before
 
 
 def test_one_host_is_stored_on_demand(world: World) -> None:
@@ -347,6 +397,21 @@ def test_flush_sends_what_a_destination_missed(world: World) -> None:
     flushed = world.scan("--flush")
     assert (flushed.code, flushed.out, flushed.err) == (0, "", "")
     assert len(heard.told) == 1
+
+
+def test_tags_lead_messages_to_their_destinations(world: World) -> None:
+    soc, ops, everybody = (world.webhook() for _ in range(3))
+    world.configure(
+        REPORTING__Notification_Destination=f"soc,boss={soc.address} "
+        f"ops={ops.address} {everybody.address}",
+        REPORTING__Notify_Tags="up=soc",
+    )
+    world.names("a.example")
+    world.hosts("a.example")
+    assert world.scan().code == 0
+    assert [len(one.told) for one in (soc, ops, everybody)] == [1, 0, 1]
+    assert world.scan("--notify-test").code == 0
+    assert [len(one.told) for one in (soc, ops, everybody)] == [2, 1, 2]
 
 
 def test_a_message_to_try_each_channel(world: World) -> None:

@@ -13,6 +13,7 @@ import pytest
 from bench.feed import growth
 from bench.processes import Cores
 from bench.scanning import HALF_DEAD, SiteServer, make_database, names, run_scanner
+from bench.sites import is_up
 
 _SECONDS = float(os.environ.get("SOAK_SECONDS", "0"))
 _HOSTS = round(100_000 * _SECONDS / 600)  # what a slow machine visits in that time
@@ -42,7 +43,7 @@ def test_every_host_is_visited_once_and_memory_stays_flat(
 ) -> None:
     cores = Cores.of_this_machine()
     hosts = names(HALF_DEAD, _HOSTS)
-    up = [name for name in hosts if name.startswith("up-")]
+    up = [name for name in hosts if is_up(name)]
     make_database(folder / "found.sqlite3", hosts)
     with SiteServer(tmp_path / "sites", cores.load) as server:
         run = run_scanner(

@@ -81,6 +81,12 @@ def test_without_a_feed_the_next_step_is_told(problems) -> None:
             "Fallback_Destination = json://h",
             "given without Notification_Destination, so it is not used",
         ),
+        (
+            "REPORTING",
+            "Notification_Destination = soc=json://h\nNotify_Tags = up=soc,osc",
+            "no address in Notification_Destination has the tag osc",
+        ),
+        ("REPORTING", "Notify_Tags = up=soc", "has the tag soc"),
         ("MINE", "DBFile = x", "is no section of ours"),
         ("MINE", "DBFile = x", "DBFile belongs in [DATABASE]"),
         ("DATABASE", 'DBFile = "a b.db"', "the quotes are part of the value"),
@@ -112,6 +118,10 @@ def test_what_is_odd_is_a_warning(section: str, line: str, words: str, read) -> 
         (
             "REPORTING",
             "Notification_Destination = a://b\nFallback_Destination = json://h",
+        ),
+        (
+            "REPORTING",
+            "Notification_Destination = soc,ops=json://h\nNotify_Tags = up=SOC",
         ),
     ],
 )

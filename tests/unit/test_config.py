@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from ctmonitor.addresses import MASK
+from ctmonitor.addresses import MASK, Destination
 from ctmonitor.config import Config, describe, load
 from ctmonitor.errors import ConfigError
 from ctmonitor.model.text import printable
@@ -70,6 +70,7 @@ def test_defaults_are_those_of_the_table(read) -> None:
         "db_file": "./db/CertStreamMonitor.sqlite3",
         "table_name": "CertMon",
         "database_url": "",
+        "keep_days": 365,
         "log_file": "",
         "log_level": 20,
         "log_type": "file",
@@ -78,6 +79,7 @@ def test_defaults_are_those_of_the_table(read) -> None:
         "notification_destination": (),
         "fallback_destination": "",
         "notify_on": "up",
+        "notify_tags": (),
         "alert_on": frozenset(),
         "digest_per_minute": 20,
         "alert_tries": 8,
@@ -150,7 +152,9 @@ def test_an_unchanged_file_of_the_old_program_loads() -> None:
     assert (config.proxy_host, config.proxy_port) == ("proxy.example", 3128)
     assert config.proxy_password == "100% s3cret"
     assert config.safe_browsing_api_key == "AIzaNotARealKey"
-    assert config.notification_destination == ("slack://token-a/token-b/token-c",)
+    assert config.notification_destination == (
+        Destination("slack://token-a/token-b/token-c"),
+    )
 
 
 def test_every_problem_is_told_at_once_with_file_line_section_and_key() -> None:
@@ -253,6 +257,7 @@ SECRET_PLACES = [
 def test_no_secret_is_described(section: str, lines: str, read) -> None:
     config = read(with_line(section, lines), SECRET=SECRET)
     values = [str(getattr(config, s.attribute)) for s in SETTINGS]
+    values += [one.url for one in config.notification_destination]
     assert any(SECRET in value for value in values)
     shown = "\n".join(describe(config))
     assert SECRET not in shown
@@ -362,6 +367,17 @@ def test_describe_shows_everything_in_force_in_the_form_of_the_file(read) -> Non
             "Notification_Destination = json://a/?x=1,2 ntfy://b,",
             f"Notification_Destination = json://{MASK} ntfy://{MASK}",
         ),
+        (
+            "REPORTING",
+            "Notification_Destination = SOC,ops=json://a/x ntfy://b\n  x-1=json://c",
+            f"Notification_Destination = soc,ops=json://{MASK} ntfy://{MASK} "
+            f"x-1=json://{MASK}",
+        ),
+        (
+            "REPORTING",
+            "Notify_Tags = Found=Triage\n up=soc,ops",
+            "Notify_Tags = found=triage up=soc,ops",
+        ),
     ],
 )
 def test_a_value_is_described(section: str, line: str, shown: str, read) -> None:
@@ -416,3 +432,22 @@ def test_who_reads_no_feed_is_still_told_of_one_that_is_wrong(tmp_path: Path) ->
     with pytest.raises(ConfigError) as caught:
         load(path, {}, needs_source=False)
     assert len(caught.value.problems) == 2
+
+
+def test_tags_say_who_is_told_of_what(read) -> None:
+    """A kind that is not named goes to all, and no tags are told of everything."""
+    config = read(
+        with_line(
+            "REPORTING",
+            "Notification_Destination = soc=a://1 b://2 triage,soc=c://3 ops=d://4\n"
+            "Notify_Tags = found=triage up=soc,ops down=nobody",
+        )
+    )
+    told = ("found", "up", "down", "back", "changed")
+    assert {kind: config.destinations_of(kind) for kind in told} == {
+        "found": (1, 2),
+        "up": (0, 1, 2, 3),
+        "down": (1,),
+        "back": (0, 1, 2, 3),
+        "changed": (0, 1, 2, 3),
+    }

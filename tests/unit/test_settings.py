@@ -57,7 +57,9 @@ def test_every_setting_stands_in_a_section_and_every_section_has_one() -> None:
 def test_a_row_is_complete(setting) -> None:
     assert setting.help.isprintable()
     assert not setting.help.endswith(".")
-    assert (setting.kind in (Kind.CHOICE, Kind.WORDS)) == bool(setting.choices)
+    assert (setting.kind in (Kind.CHOICE, Kind.WORDS, Kind.ROUTES)) == bool(
+        setting.choices
+    )
     assert setting.default or setting.kind is not Kind.BOOLEAN
     assert setting.default == "" or not setting.required
     if setting.kind is Kind.NUMBER or setting.kind is Kind.INTEGER:

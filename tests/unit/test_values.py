@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ctmonitor.addresses import Destination
 from ctmonitor.errors import ConfigError
 from ctmonitor.sources.start import Start
 from tests.settings_files import with_line
@@ -133,7 +134,20 @@ def test_any_expression_is_accepted_or_refused(read, pattern: str) -> None:
             "REPORTING",
             "Notification_Destination = mailto://a?to=b@c,d@e, json://h/x\n  ntfy://t,",
             "notification_destination",
-            ("mailto://a?to=b@c,d@e", "json://h/x", "ntfy://t"),
+            tuple(
+                map(Destination, ("mailto://a?to=b@c,d@e", "json://h/x", "ntfy://t"))
+            ),
+        ),
+        (
+            "REPORTING",
+            # What the last one holds is no tag: it has no white space before it.
+            "Notification_Destination = a,B=x://1, c_1=y://2\n  json://h?q,d=https://i",
+            "notification_destination",
+            (
+                Destination("x://1", ("a", "b")),
+                Destination("y://2", ("c_1",)),
+                Destination("json://h?q,d=https://i"),
+            ),
         ),
         (
             "REPORTING",
@@ -290,6 +304,15 @@ def test_a_value_is_taken(
         ("REPORTING", "Hook = run ''", "Remove the empty word"),
         ("REPORTING", "Hook = ''", "Remove the empty word"),
         ("REPORTING", "Notification_Destination = ,", "is not accepted"),
+        ("REPORTING", "Notification_Destination = a=", "scheme of a service"),
+        ("REPORTING", "Notification_Destination = =json://h", "scheme of a service"),
+        ("REPORTING", "Notification_Destination = a, b=j://h", "scheme of a service"),
+        ("REPORTING", "Fallback_Destination = a=json://h", "without tags"),
+        ("REPORTING", "Notify_Tags = soc", "kind=tag"),
+        ("REPORTING", "Notify_Tags = up = soc", "kind=tag"),
+        ("REPORTING", "Notify_Tags = up=", "kind=tag"),
+        ("REPORTING", "Notify_Tags = upp=soc", "Did you mean up?"),
+        ("REPORTING", "Notify_Tags = up=a up=b", "Give up once"),
         ("REPORTING", "Notification_Destination = a, json://h", "scheme of a service"),
         ("REPORTING", "Fallback_Destination = a://b, c://d", "Give one address"),
         ("REPORTING", "Heartbeat_URL = h/x", "Begin it with its scheme"),

@@ -1,5 +1,6 @@
 """Where an alert lies: below its directory, whole, whatever the host is called."""
 
+import errno
 import json
 import os
 import stat
@@ -9,6 +10,7 @@ import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -80,7 +82,7 @@ def test_a_hostile_name_is_written_below_the_directory(
 ) -> None:
     inner = tmp_path / "alerts"
     told = {"hostname": host, "visited_at": "2026-11-21T12:00:00Z"}
-    path = AlertFiles(str(inner), fqdn_dirs=fqdn_dirs).write(told)
+    path = write(AlertFiles(str(inner), fqdn_dirs=fqdn_dirs), told)
     assert path.resolve().is_relative_to(inner.resolve())
     assert json.loads(path.read_bytes())["visited_at"] == told["visited_at"]
     written = [one for one in tmp_path.rglob("*") if one.is_file()]
@@ -127,18 +129,26 @@ def somewhere_else() -> Iterator[None]:
     time.tzset()
 
 
+def write(files: AlertFiles, told: dict[str, Any]) -> Path:
+    """The file of one alert; an alert that was not written is raised."""
+    (result,) = files.write([told])
+    if isinstance(result, AlertError):
+        raise result
+    return result
+
+
 @pytest.mark.usefixtures("somewhere_else")
 def test_an_alert_lies_under_the_local_time_of_its_visit(tmp_path: Path) -> None:
     told = alert() | {"visited_at": "2026-11-21T23:30:00Z"}
-    path = AlertFiles(f"{tmp_path}/%Y/%m/%d/%H").write(told)
+    path = write(AlertFiles(f"{tmp_path}/%Y/%m/%d/%H"), told)
     assert path == tmp_path / "2026/11/22/01" / f"{HOST}.json"
     assert checked(json.loads(path.read_text("utf-8"))) == told
 
 
 def test_a_further_alert_takes_the_place_of_the_file(tmp_path: Path) -> None:
     files = AlertFiles(str(tmp_path))
-    files.write(alert())
-    path = files.write(alert() | {"http_code": 404})
+    write(files, alert())
+    path = write(files, alert() | {"http_code": 404})
     assert json.loads(path.read_text("utf-8"))["http_code"] == 404
     assert list(tmp_path.iterdir()) == [path]
 
@@ -146,7 +156,7 @@ def test_a_further_alert_takes_the_place_of_the_file(tmp_path: Path) -> None:
 def test_a_file_may_be_read_by_whom_the_umask_lets(tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:
-        path = AlertFiles(str(tmp_path)).write(alert())
+        path = write(AlertFiles(str(tmp_path)), alert())
     finally:
         os.umask(before)
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
@@ -154,7 +164,7 @@ def test_a_file_may_be_read_by_whom_the_umask_lets(tmp_path: Path) -> None:
 
 def test_an_alert_without_a_time_is_told(tmp_path: Path) -> None:
     with pytest.raises(AlertError, match="no readable time"):
-        AlertFiles(str(tmp_path)).write(alert() | {"visited_at": "noon"})
+        write(AlertFiles(str(tmp_path)), alert() | {"visited_at": "noon"})
 
 
 # What does not work
@@ -168,10 +178,9 @@ if most:
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
 if user:
     os.setuid(user)
-try:
-    AlertFiles(directory).write(json.load(sys.stdin))
-except AlertError as exc:
-    print(exc)
+for result in AlertFiles(directory).write([json.load(sys.stdin)]):
+    if isinstance(result, AlertError):
+        print(result)
 """
 
 
@@ -190,7 +199,7 @@ def message_of_child(directory: Path, *, most: int = 0, user: int = 0) -> str:
 
 
 def test_a_full_disk_leaves_the_older_file_and_says_what_to_do(tmp_path: Path) -> None:
-    (older,) = [AlertFiles(str(tmp_path)).write(alert() | {"http_code": 404})]
+    older = write(AlertFiles(str(tmp_path)), alert() | {"http_code": 404})
     said = message_of_child(tmp_path, most=512)
     assert f"alert '{older}' cannot be written: File too large" in said
     assert "Free space" in said
@@ -212,4 +221,64 @@ def test_a_file_in_the_place_of_a_directory_is_named(tmp_path: Path) -> None:
     (tmp_path / "example").write_text("")
     files = AlertFiles(str(tmp_path), fqdn_dirs=True)
     with pytest.raises(AlertError, match="cannot be written"):
-        files.write(alert())
+        write(files, alert())
+
+
+def test_one_alert_that_cannot_be_written_holds_up_no_others(tmp_path: Path) -> None:
+    """More of them than files are open at once, in two directories."""
+    (tmp_path / "example").write_text("")
+    hosts = [f"{n}.{'example' if n == 20 else 'test'}" for n in range(40)]
+    files = AlertFiles(str(tmp_path), fqdn_dirs=True)
+    told = [alert() | {"hostname": host} for host in hosts]
+    results = files.write([*told, {}])
+    failed = [n for n, one in enumerate(results) if isinstance(one, AlertError)]
+    assert failed == [20, 40]
+    assert str(results[40]) == "no record of an alert: KeyError"
+    for host, path in zip(hosts, results, strict=False):
+        if isinstance(path, Path):
+            assert path == tmp_path / "test" / host.split(".")[0] / f"{host}.json"
+            assert json.loads(path.read_text("utf-8"))["hostname"] == host
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_a_file_is_indented_and_shows_letters_of_all_languages(tmp_path: Path) -> None:
+    told = alert() | {"webpage_title": 'Käse "&" \\', "names": [], "redirects": []}
+    path = write(AlertFiles(str(tmp_path)), told)
+    written = json.dumps(told, indent=2, ensure_ascii=False) + "\n"
+    assert path.read_text("utf-8") == written
+
+
+def test_files_and_directories_are_on_the_disk_before_they_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    sync = os.fsync
+
+    def noting(number: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{number}").readlink()))
+        sync(number)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    files = AlertFiles(str(tmp_path / "new"), fqdn_dirs=True)
+    assert write(files, alert()).is_file()
+    drafts = [one for one in synced if one.endswith(".tmp")]
+    assert len(drafts) == 1
+    above = [Path(drafts[0]).parent]
+    while above[-1] != tmp_path:
+        above.append(above[-1].parent)
+    assert sorted(synced[1:]) == sorted(map(str, above))
+
+
+def test_a_directory_that_cannot_be_put_on_the_disk_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync = os.fsync
+
+    def fails(number: int) -> None:
+        if stat.S_ISDIR(os.fstat(number).st_mode):
+            raise OSError(errno.EIO, "Input/output error")
+        sync(number)
+
+    monkeypatch.setattr(os, "fsync", fails)
+    with pytest.raises(AlertError, match="cannot be written: Input/output error"):
+        write(AlertFiles(str(tmp_path)), alert())

@@ -11,12 +11,13 @@ import pytest
 
 from ctmonitor.alerts.base import Outcome
 from ctmonitor.alerts.courier import masked
-from ctmonitor.alerts.notify import Notifier, split_destinations
+from ctmonitor.alerts.notify import Notifier
 from ctmonitor.alerts.text import Message, message
+from ctmonitor.errors import ConfigError
 from ctmonitor.net.route import Proxy
 from tests.fakes.api import Reply
 from tests.fakes.proxies import microsocks, tinyproxy
-from tests.fakes.tls import Authority
+from tests.fakes.tls import authority_in
 from tests.fakes.webhook import Webhook, mailbox
 from tests.unit.alerts.making import titled
 
@@ -36,24 +37,6 @@ def send(
 def webhook() -> Iterator[Webhook]:
     with Webhook() as running:
         yield running
-
-
-@pytest.mark.parametrize(
-    ("setting", "urls"),
-    [
-        ("", ()),
-        (" \n ", ()),
-        ("json://a", ("json://a",)),
-        ("json://a, slack://b\n\tmailto://c", ("json://a", "slack://b", "mailto://c")),
-        ("mailto://a?to=x@a,y@b json://c", ("mailto://a?to=x@a,y@b", "json://c")),
-        ("json://a,", ("json://a",)),
-        ("nonsense", ("nonsense",)),
-    ],
-)
-def test_destinations_stand_apart_by_white_space_or_commas(
-    setting: str, urls: tuple[str, ...]
-) -> None:
-    assert split_destinations(setting) == urls
 
 
 def test_a_message_arrives(webhook: Webhook) -> None:
@@ -172,14 +155,25 @@ def test_a_mail_arrives_with_the_subject_and_the_text() -> None:
 # TLS and proxies
 
 
-def test_the_authorities_of_the_settings_are_trusted_and_no_others(
+def test_authorities_of_the_settings_and_of_the_system_are_trusted_and_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, systems = (authority_in(tmp_path, name) for name in ("ours", "system's"))
+    with Webhook(ours.good()) as webhook, Webhook(systems.good()) as other:
+        assert not send(Notifier([other.address], ca_file=str(ours.ca_file))).is_ok
+        monkeypatch.setenv("SSL_CERT_FILE", str(systems.ca_file))
+        assert not send(Notifier([webhook.address])).is_ok
+        assert (webhook.requests, other.requests) == ([], [])
+        both = Notifier([webhook.address, other.address], ca_file=str(ours.ca_file))
+        for index in range(both.count):
+            assert send(both, index=index) == Outcome(True, "delivered")
+
+
+def test_authorities_that_are_none_are_told_before_anything_is_sent(
     tmp_path: Path,
 ) -> None:
-    authority = Authority.create(tmp_path)
-    with Webhook(tls=authority.good()) as webhook:
-        assert send(Notifier([webhook.address], ca_file=str(authority.ca_file))).is_ok
-        assert not send(Notifier([webhook.address])).is_ok
-    assert len(webhook.requests) == 1
+    with pytest.raises(ConfigError, match="CA_File"):
+        Notifier(["json://127.0.0.1:1"], ca_file=str(tmp_path / "absent.pem"))
 
 
 @contextmanager

@@ -129,7 +129,7 @@ def sender(store: Store, clock: Clock, recorder: Recorder, tmp_path: Path):
 
     def make(box: Any = None, owner: str = "sender", **more: Any) -> Sender:
         options: dict[str, Any] = {
-            "file": AlertFiles(str(tmp_path / "alerts")).write,
+            "files": AlertFiles(str(tmp_path / "alerts")).write,
             "notifier": recorder,
             "hook": None,
             "now": clock.now,
@@ -192,12 +192,12 @@ def test_what_failed_is_tried_again_with_growing_pauses_and_given_up(
 ) -> None:
     attempts: list[datetime] = []
 
-    def fails(_told: Mapping[str, Any]) -> Path:
+    def fails(told: Sequence[Mapping[str, Any]]) -> list[AlertError]:
         attempts.append(clock.now())
-        raise AlertError("the disk is full")
+        return [AlertError("the disk is full") for _ in told]
 
     put(["a.example"], "file")
-    one = sender(file=fails, tries=5)
+    one = sender(files=fails, tries=5)
     flushed = [asyncio.run(one.flush())]
     while store.outbox().pending():
         clock.skip(seconds=10)
@@ -346,6 +346,40 @@ def test_no_minute_has_more_than_its_messages(
     assert told_hosts(recorder) == [f"h{number:02}.example" for number in range(30)]
 
 
+def test_senders_share_the_messages_of_a_minute(
+    put, sender, recorder: Recorder, clock: Clock
+) -> None:
+    """Two runs that overlap; the second tells what it has when the minute is over."""
+    put([f"a{number}.example" for number in range(3)], "notify:0")
+    asyncio.run(sender(digest_per_minute=4, owner="first").flush())
+    clock.skip(seconds=10)
+    put([f"b{number}.example" for number in range(3)], "notify:0")
+    second = sender(digest_per_minute=4, owner="second")
+    assert asyncio.run(second.flush()) == Flushed(sent=3)
+    assert recorder.subjects()[3:] == ["3 hosts: 3 up"]
+    put(["c.example"], "notify:0")
+    third = sender(digest_per_minute=4, owner="third")
+    assert asyncio.run(third.flush(wait=False)).held == 1
+    assert asyncio.run(third.flush()) == Flushed(sent=1)
+    assert clock.slept == [50.0]
+
+
+def test_no_message_goes_out_that_the_store_cannot_count(
+    put, sender, store: Store, recorder: Recorder
+) -> None:
+    class Locked(Outbox):
+        def take_place(self, *_: Any) -> tuple[int, datetime]:
+            raise StoreUnavailable("locked")
+
+    put(["a.example"], "notify:0")
+    one = sender(Locked(store.outbox()._database))
+    with pytest.raises(StoreUnavailable, match="locked"):
+        asyncio.run(one.flush())
+    assert recorder.told == []
+    asyncio.run(one.release())
+    assert asyncio.run(sender(owner="next").flush()) == Flushed(sent=1)
+
+
 def test_after_a_failure_the_rest_comes_together(
     put, sender, recorder: Recorder, store: Store, clock: Clock
 ) -> None:
@@ -443,7 +477,7 @@ def test_a_cancelled_flush_gives_back_what_it_holds(
 
     async def flush_and_cancel() -> None:
         one = sender(sleep=wait_for_ever, digest_per_minute=1)
-        one._told["0"].append(NOON)  # its minute is full
+        store.outbox().take_place("0", NOON, 1)  # its minute is full
         running = asyncio.ensure_future(one.flush())
         await is_waiting.wait()
         running.cancel()

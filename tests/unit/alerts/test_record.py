@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ctmonitor.alerts.record import SCHEMA_VERSION, alert_record
@@ -19,6 +19,7 @@ from ctmonitor.model.site import (
     Presence,
     SiteReport,
 )
+from ctmonitor.model.text import shortened
 from tests.unit.alerts.making import (
     FINGERPRINT,
     HOST,
@@ -303,6 +304,14 @@ def test_no_text_of_a_stranger_acts_on_a_terminal_or_fills_a_disk(title: str) ->
     told = alert(page=page, reason=title)
     assert "\n" not in told["webpage_title"]
     assert len(told["page"]["server"]) <= 4000
+
+
+@given(title=st.text(max_size=20) | st.just("x" * 5000))
+@example(title="\x7f")
+@example(title='"\x1b\\')
+def test_a_text_is_told_as_it_is_unless_it_could_act_on_something(title: str) -> None:
+    page = replace(report().page, title=title)
+    assert alert(page=page)["webpage_title"] == shortened(title, 4000)
 
 
 @given(text=st.text(max_size=300))

@@ -1,7 +1,9 @@
 """Settings of look-ups as they are used, on services of loopback."""
 
 import asyncio
-from collections.abc import Callable
+import gc
+import socket
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -42,6 +44,38 @@ def looked_up(config: Config) -> dict[str, Enrichment]:
 
     asyncio.run(ask())
     return found
+
+
+@pytest.fixture
+def collector() -> Iterator[None]:
+    """A run sets the garbage collector of its process; ours gets its own back."""
+    threshold = gc.get_threshold()
+    yield
+    gc.set_threshold(*threshold)
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("collector")
+def test_the_end_of_a_connection_that_was_given_up_is_no_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def work() -> int:
+        loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            transport, _ = await loop.create_connection(asyncio.Protocol, sock=ours)
+            for message in ("while open", "while closed"):
+                failure = RuntimeError(message)
+                loop.call_exception_handler(
+                    {"message": message, "exception": failure, "transport": transport}
+                )
+                transport.abort()
+            loop.call_exception_handler({"message": "of no connection"})
+        return 0
+
+    assert scanning.run(work()) == 0
+    told = [record.getMessage().split("\n")[0] for record in caplog.records]
+    assert told == ["while open", "of no connection"]
 
 
 @pytest.mark.parametrize("path", ["", "/", "/v4/threatMatches:find"])

@@ -100,7 +100,12 @@ class Case:
             self.enrichers,
             self.book,
             Schedule(),
-            Telling(self.record, lambda hosts: {}, destinations=2, has_hook=True),
+            Telling(
+                self.record,
+                lambda hosts: {},
+                destinations={EventKind.UP: (0, 2)},
+                has_hook=True,
+            ),
             self.told.append,
             owner="run",
             **self.options,

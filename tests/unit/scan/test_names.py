@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 import dns.flags
 import dns.message
@@ -16,10 +17,19 @@ from ctmonitor.scan.names import Names, ascii_host
 from tests.fakes.dns import DnsServer, nobody, says, silent
 
 SHORT_S = 0.4
+T = TypeVar("T")
 
 
 def lookup(host: str, *servers: tuple[str, int], timeout_s: float = 5.0) -> Dns:
-    return asyncio.run(Names(servers, timeout_s).lookup(host))
+    return with_names(Names(servers, timeout_s), lambda names: names.lookup(host))
+
+
+def with_names(names: Names, ask: Callable[[Names], Awaitable[T]]) -> T:
+    async def run() -> T:
+        async with names:
+            return await ask(names)
+
+    return asyncio.run(run())
 
 
 def test_everything_about_a_host() -> None:
@@ -173,7 +183,7 @@ def test_a_wildcard_is_seen_by_a_random_name_once_for_its_zone() -> None:
 
     with DnsServer(table) as server:
         names = Names([server.address], random_label=lambda: "random")
-        found = asyncio.run(all_at_once(names))
+        found = with_names(names, all_at_once)
         asked = [name for name, _ in server.questions if name.startswith("random")]
     assert [dns.is_wildcard for dns in found] == [True, True, False, False, True, None]
     assert asked.count("random.x.test") == 1
@@ -184,7 +194,8 @@ def test_a_failing_neighbour_leaves_the_wildcard_open() -> None:
     scripts = {"random.x.test": says(dns.rcode.SERVFAIL)}
     with DnsServer(table, scripts) as server:
         names = Names([server.address], random_label=lambda: "random")
-        assert asyncio.run(names.lookup("a.x.test")).is_wildcard is None
+        found = with_names(names, lambda names: names.lookup("a.x.test"))
+    assert found.is_wildcard is None
 
 
 def test_name_servers_of_the_zone_are_found_above_an_alias() -> None:
@@ -201,7 +212,9 @@ def test_name_servers_of_the_zone_are_found_above_an_alias() -> None:
 
 def test_a_redirect_asks_for_addresses_alone() -> None:
     with DnsServer({"x.test": {"A": ["127.0.8.1"]}}) as server:
-        found = asyncio.run(Names([server.address]).addresses("x.test"))
+        found = with_names(
+            Names([server.address]), lambda names: names.addresses("x.test")
+        )
         assert sorted(server.questions) == [("x.test", "A"), ("x.test", "AAAA")]
     assert found == Dns(DnsState.FOUND, ("127.0.8.1",))
 
@@ -262,17 +275,80 @@ def test_a_name_in_unicode_is_asked_in_ascii() -> None:
         assert lookup("m\u00fcller.test", server.address).addresses == ("127.0.8.1",)
 
 
-def test_hundreds_at_a_time() -> None:
-    """Each holds one socket, so the usual limit of 1,024 suffices; all are closed."""
+def test_hundreds_at_a_time_share_a_few_sockets_that_are_closed() -> None:
     hosts = [f"h{n}.x.test" for n in range(800)]
     table = {host: {"A": ["127.0.8.1"]} for host in hosts}
+    highest = 0
 
-    async def all_at_once(ask: Callable[[str], Awaitable[Dns]]) -> Sequence[Dns]:
-        return await asyncio.gather(*map(ask, hosts))
+    async def all_at_once(names: Names) -> Sequence[Dns]:
+        nonlocal highest
+        asking = asyncio.gather(*map(names.lookup, hosts))
+        await asyncio.sleep(0)  # all have begun
+        await asyncio.sleep(0)
+        highest = lowest_free_number()
+        return await asking
 
     with DnsServer(table) as server:
-        names = Names([server.address], timeout_s=30)
-        found = asyncio.run(all_at_once(names.lookup))
+        before = lowest_free_number()
+        found = with_names(Names([server.address], timeout_s=30), all_at_once)
+        assert lowest_free_number() == before
     assert {dns.state for dns in found} == {DnsState.FOUND}
-    with socket.socket() as probe:  # takes the lowest free number
-        assert probe.fileno() < 400
+    assert before < highest < before + 100
+
+
+def test_a_port_is_drawn_anew_for_some_dozens_of_questions() -> None:
+    """Whoever forges an answer has to guess the port."""
+    asked_from = []
+
+    async def answer(udp: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            query, where = await loop.sock_recvfrom(udp, 4096)
+            asked_from.append(where[1])
+            response = dns.message.make_response(dns.message.from_wire(query))
+            response.set_rcode(dns.rcode.NXDOMAIN)
+            await loop.sock_sendto(udp, response.to_wire(), where)
+
+    async def one_after_the_other() -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            udp.bind(("127.0.0.1", 0))
+            udp.setblocking(False)
+            answering = asyncio.ensure_future(answer(udp))
+            async with Names([udp.getsockname()]) as names:
+                for n in range(200):
+                    found = await names.lookup(f"h{n}.test")
+                    assert found.state is DnsState.NXDOMAIN
+            answering.cancel()
+
+    asyncio.run(one_after_the_other())
+    assert len(asked_from) == 200
+    assert max(map(asked_from.count, asked_from)) <= 64
+
+
+def test_a_lookup_that_is_given_up_leaves_nothing_open() -> None:
+    async def give_up(names: Names) -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await names.lookup("silent.test")
+
+    with DnsServer({}, {"silent.test": silent}) as server:
+        before = lowest_free_number()
+        with_names(Names([server.address], timeout_s=30), give_up)
+        assert lowest_free_number() == before
+
+
+def test_the_host_is_not_asked_for_name_servers_where_its_zone_is_known() -> None:
+    table = {
+        "x.test": {"NS": ["ns.x.test."]},
+        "a.x.test": {"A": ["127.0.8.1"]},
+    }
+    with DnsServer(table) as server:
+        found = lookup("a.x.test", server.address)
+        asked = [name for name, kind in server.questions if kind == "NS"]
+    assert found.nameservers == ("ns.x.test",)
+    assert asked == ["x.test"]
+
+
+def lowest_free_number() -> int:
+    with socket.socket() as probe:
+        return probe.fileno()

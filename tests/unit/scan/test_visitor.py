@@ -1,6 +1,7 @@
 """Visits to real sites on loopback, good and hostile; 127.0.9.x stands for within."""
 
 import asyncio
+import gc
 import gzip
 import hashlib
 import ssl
@@ -20,9 +21,11 @@ from cryptography import x509
 from ctmonitor.errors import ConfigError
 from ctmonitor.model.site import DnsState, Presence, SiteReport
 from ctmonitor.net.route import Proxy
+from ctmonitor.scan.dialer import VisitFailure
 from ctmonitor.scan.guard import Guard
 from ctmonitor.scan.names import Names
 from ctmonitor.scan.page import icon_hash
+from ctmonitor.scan.session import Session
 from ctmonitor.scan.visitor import Limits, SiteVisitor
 from tests.fakes.dns import DnsServer, Script, says, silent
 from tests.fakes.proxies import microsocks, tinyproxy
@@ -36,7 +39,7 @@ from tests.fakes.sites import (
     redirect,
     self_signed,
 )
-from tests.fakes.tls import Authority
+from tests.fakes.tls import Authority, authority_in
 
 OUTSIDE, OTHER, INSIDE = "127.0.8.1", "127.0.8.2", "127.0.9.1"
 SHORT = Limits(host_timeout_s=3.0, connect_timeout_s=1.0, body_bytes=64 * 1024)
@@ -126,6 +129,20 @@ def test_a_site_with_https_is_up_and_http_is_not_asked(
     assert report.page.body_sha256 == hashlib.sha256(body).hexdigest()
     assert (report.page.body_bytes, report.page.is_truncated) == (len(body), False)
     assert (site.connections, plain.connections) == (1, 0)
+
+
+def test_authorities_of_a_file_are_trusted_beside_the_systems(
+    sites: Sites, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sites.tls(OUTSIDE, page(), trusted(authority, "x.test"))
+    other = authority_in(tmp_path, "another")
+    certificate = visit(sites, ca_file=str(other.ca_file)).certificate
+    assert certificate is not None
+    assert certificate.problem
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca_file))
+    certificate = visit(sites, ca_file=str(other.ca_file)).certificate
+    assert certificate is not None
+    assert certificate.problem == ""
 
 
 def test_the_served_certificate_is_kept(sites: Sites, authority: Authority) -> None:
@@ -764,6 +781,26 @@ def test_a_dead_site_behind_a_proxy_is_down(
     assert "proxy" in report.reason
 
 
+@pytest.mark.parametrize("why", ["absent", "refused", "silent", "reset"])
+def test_a_visit_that_failed_is_freed_without_the_collector(
+    sites: Sites, why: str
+) -> None:
+    """Half of all hosts are dead, and the collector comes late."""
+    if why == "silent":
+        sites.holding(OUTSIDE)
+    elif why == "reset":
+        sites.plain(OUTSIDE, raw(b""))
+    gc.collect()
+    gc.disable()
+    try:
+        report = visit(sites, "a.test" if why == "absent" else "x.test", limits=SHORT)
+        held = [o for o in gc.get_objects() if isinstance(o, Session | VisitFailure)]
+    finally:
+        gc.enable()
+    assert report.presence is Presence.DOWN
+    assert held == []
+
+
 @pytest.mark.parametrize("kind", ["http", "socks5h"])
 def test_a_proxy_that_refuses_us_says_nothing_of_the_site(
     sites: Sites, tmp_path: Path, kind: str
@@ -857,6 +894,19 @@ def test_a_relayed_answer_counts_unless_it_may_be_of_the_proxy(
     if presence is Presence.UNKNOWN:
         assert f"says {status}" in report.reason
     assert ("[CONNECT] Proxy" in report.reason) == status.startswith("407")
+
+
+@pytest.mark.parametrize("status", ["403 Forbidden", "503 Service Unavailable"])
+def test_squid_marks_what_is_its_own_so_all_else_counts(
+    sites: Sites, tmp_path: Path, status: str
+) -> None:
+    headers = ["Via: 1.1 proxy.example (squid/5.7)"]
+    sites.plain(OUTSIDE, page(status=status, headers=headers))
+    assert visit_relayed(sites, tmp_path).presence is Presence.UP
+    headers.append("X-Squid-Error: ERR_CONNECT_FAIL 111")
+    sites.plain("127.0.8.2", page(status=status, headers=headers))
+    report = visit_relayed(sites, tmp_path, host="127.0.8.2")
+    assert report.presence is Presence.UNKNOWN
 
 
 def test_a_relayed_answer_that_is_not_http_says_nothing_of_the_site(

@@ -385,6 +385,27 @@ def test_history_and_outbox_are_written_with_the_visit_and_once(place: Place) ->
     assert json.loads(stored) == alert
 
 
+def test_the_history_of_a_host_is_kept_as_long_as_it_is_followed_and_then_some_time(
+    place: Place,
+) -> None:
+    hosts = [f"{number}.example" for number in range(502)]
+    record(place, "followed", "stopped later", *hosts)
+    told = {"events": (EventKind.UP,), "record": {"hostname": "a"}}
+    with place.open() as store:
+        book = store.followups()
+        book.claim(NOON, 999, 60, "a")
+        ended = [visit(host, NOON, **told) for host in hosts]
+        book.finish([*ended, visit("followed", again=NOON, **told)], "a")
+        book.finish([visit("stopped later", NOON + DAY, **told)], "a")
+        assert book.forget(NOON) == 0
+        assert book.forget(NOON + HOUR) == 502
+        assert book.forget(NOON + HOUR) == 0
+        assert place.count("ctm_visit") == 2
+        assert book.forget(NOON + 2 * DAY) == 1
+    ((left,),) = place.sql("SELECT at FROM ctm_visit")
+    assert left.startswith("2026-11-21")
+
+
 @pytest.mark.parametrize(("size", "is_whole"), [(65_520, True), (65_530, False)])
 def test_a_record_of_the_history_has_a_limit_and_stays_json(
     file: Place, size: int, is_whole: bool

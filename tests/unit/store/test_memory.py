@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.store.making import NOON, Place
+from tests.unit.store.making import NOON, ORIGINAL_TABLE, Place
 from tests.unit.store.visiting import DAY, HOUR
 
 ROOT = Path(__file__).parents[3]
@@ -74,6 +74,38 @@ def test_a_budget_is_spent_to_its_limit_and_is_new_each_day_of_utc(
         assert memory.take("b", 9, 5, midnight) == 5
     rows = place.sql("SELECT name, day, spent FROM ctm_budget ORDER BY name, day")
     assert rows == [("b", "2026-11-22", 5), ("other", "2026-11-21", 5)]
+
+
+def test_what_is_borrowed_begins_with_what_is_stored_and_stores_nothing(
+    place: Place,
+) -> None:
+    with place.open() as store:
+        memory = store.memory()
+        memory.put("k", "known", {"n": 1}, NOON + HOUR)
+        memory.take("b", 3, 10, NOON)
+    with place.reader() as reader:
+        borrowed = reader.memory()
+        assert borrowed.get("k", "known", NOON) == {"n": 1}
+        assert borrowed.get("k", "known", NOON + HOUR) is None
+        borrowed.put("k", "known", {"n": 2}, NOON + 2 * HOUR)
+        borrowed.put("k", "new", {"n": 3}, NOON + HOUR)
+        assert borrowed.get("k", "known", NOON + HOUR) == {"n": 2}
+        assert borrowed.get("k", "new", NOON) == {"n": 3}
+        assert borrowed.get("k", "new", NOON + HOUR) is None
+        assert [borrowed.take("b", 5, 10, NOON) for _ in range(3)] == [5, 2, 0]
+        assert borrowed.take("b", 5, 4, NOON) == 0  # the limit was lowered
+        assert borrowed.take("b", 5, 10, NOON + DAY) == 5
+    (row,) = place.sql("SELECT key, value FROM ctm_memory")
+    assert (row[0], json.loads(row[1])) == ("known", {"n": 1})
+    assert place.sql("SELECT name, spent FROM ctm_budget") == [("b", 3)]
+
+
+def test_a_database_of_the_old_program_lends_an_empty_memory(file: Place) -> None:
+    file.sql(ORIGINAL_TABLE)
+    with file.reader() as reader:
+        borrowed = reader.memory()
+        assert borrowed.get("k", "known", NOON) is None
+        assert [borrowed.take("b", 3, 5, NOON) for _ in range(2)] == [3, 2]
 
 
 SPENDER = """

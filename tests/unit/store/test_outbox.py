@@ -145,3 +145,40 @@ def test_the_outbox_reads_an_index_and_not_all_items(file: Place) -> None:
     )
     assert "USING INDEX ctm_outbox_next_attempt" in plan
     assert "TEMP B-TREE" not in plan
+
+
+def test_what_was_sent_or_given_up_is_forgotten_and_what_waits_is_not(
+    place: Place,
+) -> None:
+    put(place, *(f"old {number}" for number in range(502)))
+    with place.open() as store:
+        hosts, outbox = store.followups(), store.outbox()
+        waits, dies, *sent = outbox.due(NOON, 999, 60, "s")
+        outbox.failed(waits.id, NOON, "no route", NOON)
+        outbox.failed(dies.id, NOON, "no route", None)
+        outbox.sent([each.id for each in sent], NOON)
+        hosts.claim(NOON + DAY, 1, 60, "a")
+        new = visit("a.example", NOON + DAY, outbox=(item("new"),))
+        hosts.finish([new], "a")
+        (told,) = (each for each in outbox.due(NOON, 9, 60, "s") if each.key == "new")
+        outbox.sent([told.id], NOON + DAY)
+        assert outbox.forget(NOON) == 0
+        assert outbox.forget(NOON + HOUR) == 501
+        assert outbox.forget(NOON + HOUR) == 0
+    left = place.sql("SELECT key, state FROM ctm_outbox ORDER BY key")
+    assert list(map(tuple, left)) == [("new", "sent"), (waits.key, "due")]
+
+
+def test_a_destination_has_so_many_places_in_any_minute(place: Place) -> None:
+    second = HOUR / 3600
+    with place.open() as store, place.open() as other:
+        here, there = store.outbox(), other.outbox()
+        assert here.take_place("0", NOON, 2) == (2, NOON)
+        assert there.take_place("0", NOON + second, 2)[0] == 1
+        assert here.take_place("1", NOON, 2)[0] == 2
+        full = here.take_place("0", NOON + 59 * second, 2)
+        assert full == (0, NOON + 60 * second)
+        # One that has other settings waits until enough of them are over.
+        assert here.take_place("0", NOON, 1) == (0, NOON + 61 * second)
+        assert there.take_place("0", NOON + 60 * second, 2)[0] == 1
+        assert there.take_place("0", NOON + 60 * second, 2)[0] == 0

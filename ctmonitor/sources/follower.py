@@ -58,6 +58,7 @@ class Pace:
     Args:
         poll_s: between two heads.
         partial_s: how long the head stays inside a tile until its part is read.
+        alarm_s: a log that was away for so long, and its merge delay, is an alarm.
         retry_first_s, retry_most_s: pauses after a log did not answer.
         stale_s: how long an earlier head may come from a server that is late.
         doubt_first_s: pause after a contradiction, doubled each time.
@@ -67,6 +68,7 @@ class Pace:
 
     poll_s: float = 15.0
     partial_s: float = 60.0
+    alarm_s: float = 3600.0
     retry_first_s: float = 1.0
     retry_most_s: float = 300.0
     stale_s: float = 600.0
@@ -402,6 +404,12 @@ class Follower:
             self._failed_since = now_s
         return now_s - self._failed_since
 
+    @property
+    def _alarm_after_s(self) -> float:
+        """Absence is the business of an operator past the merge delay (L6)."""
+        # Tiled logs have one of a minute, in which a server may start anew.
+        return max(self._log.mmd_s, self._manner.pace.alarm_s)
+
     def _miss(self, exc: SourceError | FormatError, attempt: int) -> float:
         """Note that the log could not be read; the pause, in seconds."""
         failing_s = self._failing_s(exc)
@@ -412,7 +420,7 @@ class Follower:
                 self._log.name,
                 self._last_error,
             )
-        elif failing_s > self._log.mmd_s and not self._is_alarmed:
+        elif failing_s > self._alarm_after_s and not self._is_alarmed:
             self._is_alarmed = True
             log.error(
                 "log %s: could not be read since %s, longer than its merge delay of "

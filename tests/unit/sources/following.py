@@ -32,6 +32,7 @@ BEGINNING = Start(None)
 QUICK = Pace(
     poll_s=0.02,
     partial_s=0.02,
+    alarm_s=0.0,
     retry_first_s=0.02,
     retry_most_s=0.1,
     stale_s=0.3,

@@ -8,7 +8,6 @@ the tree read so far begins the head's.
 Source: RFC 6962 sections 2.1 and 4.
 """
 
-import time
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -34,6 +33,7 @@ from ctmonitor.ct.tile import TILE_WIDTH, TileLeaves, data_tile_path
 from ctmonitor.errors import IntegrityError
 from ctmonitor.model.log import Log, TreeHead
 from ctmonitor.net.fetch import BadStatus, NotServed, Refused
+from ctmonitor.sources.coding import Coding
 from ctmonitor.sources.logclient import Sink, timestamp_ms
 from ctmonitor.sources.logcursor import LogCursor
 from ctmonitor.sources.logreader import LogReader
@@ -45,9 +45,6 @@ _ENTRY_BYTES = 1024 * 1024
 _ENTRIES_BYTES = 32 * 1024 * 1024
 _TILE_BYTES = 16 * 1024 * 1024
 _EVIDENCE_BYTES = 8 * 1024 * 1024
-# Above this rate the processor and not the line is the limit, and JSON that need not
-# be inflated is read three times as fast.
-_FAST_LINE_BYTES_S = 25e6
 
 
 class RFC6962Log:
@@ -78,8 +75,7 @@ class RFC6962Log:
         self._batch = _MOST_ENTRIES
         # Some logs prove only sizes that were heads.
         self._proves_any_size = True
-        self._received = 0  # bytes of entries, since `read` began
-        self._encoding = "gzip, identity"
+        self._coding = Coding()
 
     async def head(self) -> TreeHead:
         """get-sth, its signature checked."""
@@ -128,10 +124,8 @@ class RFC6962Log:
                 reached = cursor
                 await sink(leaves, cursor)
 
-        begun_s = time.monotonic()
-        self._received = 0
         await in_order(
-            self._jobs(at.position, end, more, begun_s),
+            self._jobs(at.position, end, more),
             lambda: self._reader.limit.width,
             take,
         )
@@ -148,12 +142,9 @@ class RFC6962Log:
         return size
 
     def _jobs(
-        self, start: int, end: int, more: Callable[[], bool], begun_s: float
+        self, start: int, end: int, more: Callable[[], bool]
     ) -> Iterator[Callable[[], Awaitable[list[Leaves]]]]:
         while start < end and more():
-            rate = self._received / max(time.monotonic() - begun_s, 0.01)
-            fast = rate > _FAST_LINE_BYTES_S
-            self._encoding = "identity" if fast else "gzip, identity"
             if (
                 self._tiles is not None
                 and start % TILE_WIDTH == 0
@@ -174,11 +165,10 @@ class RFC6962Log:
             body = await self._call(
                 "get-entries",
                 _ENTRIES_BYTES,
-                encoding=self._encoding,
+                encoding=self._coding.header(),
                 start=start,
                 end=end - 1,  # get-entries wants the last index
             )
-            self._received += len(body)
             leaves = EntriesLeaves.parse(body, start, end - start)
             if len(leaves) < end - start and start % self._batch == 0:
                 self._batch = max(1, min(self._batch, len(leaves)))
@@ -193,7 +183,6 @@ class RFC6962Log:
             body = await self._tiles.get(data_tile_path(index), _TILE_BYTES)
         except NotServed:
             return await self._entries(start, start + TILE_WIDTH)
-        self._received += len(body)
         return [TileLeaves.parse(body, index, TILE_WIDTH)]
 
     async def _prove(self, group: "_Group") -> None:

@@ -318,7 +318,10 @@ class _Group:
     def __init__(self, at: LogCursor, head: TreeHead, *, hashed: bool) -> None:
         self.head = head
         self._hashed = hashed
-        self.compact = CompactRange(at.position, at.nodes or ())
+        # Without proofs nobody knows the nodes of what comes before.
+        self.compact = CompactRange()
+        if hashed:
+            self.compact = CompactRange(at.position, at.nodes or ())
         self.held: list[tuple[Leaves, LogCursor]] = []
         self.size_bytes = 0
         self.last_hash = b""

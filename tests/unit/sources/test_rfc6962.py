@@ -224,6 +224,12 @@ def test_without_verifying_entries_are_handed_on_at_once() -> None:
     assert set(calls(front)) == {"get-sth", "get-entries"}
 
 
+def test_without_verifying_a_log_is_begun_in_its_middle() -> None:
+    front = front_of(log_of(600), KIND)
+    taken, reached = read(front, LogCursor(300), verify=False)
+    assert (taken[0].start, size_of(taken), reached.position) == (300, 300, 600)
+
+
 def test_a_wrong_root_comes_with_the_leaves(tmp_path: Path) -> None:
     front = front_of(log_of(600), KIND)
     front.faults = [fault("entry contradicts", where="start=256")]

@@ -39,7 +39,7 @@ class Inbox:
     def __init__(self, most_entries: int) -> None:
         """
         Args:
-            most_entries: above it readers wait. Each log may add one run to it.
+            most_entries: from there on readers wait; a run may pass it.
         """
         self._most = most_entries
         self._runs: deque[Run] = deque()
@@ -54,13 +54,18 @@ class Inbox:
         return self._entries
 
     async def put(self, run: Run) -> None:
-        """Returns when there is room for more."""
+        """
+        Add a run, once there is room.
+
+        A caller that is cancelled while he waits has added nothing: he reads the same
+        entries again.
+        """
+        while self._entries >= self._most:
+            self._room.clear()
+            await self._room.wait()
         self._runs.append(run)
         self._entries += run.count
         self._news.set()
-        while self._entries > self._most:
-            self._room.clear()
-            await self._room.wait()
 
     async def take(self) -> Run | None:
         """The oldest run; None when all were taken and no more come."""
@@ -71,7 +76,7 @@ class Inbox:
             await self._news.wait()
         run = self._runs.popleft()
         self._entries -= run.count
-        if self._entries <= self._most:
+        if self._entries < self._most:
             self._room.set()
         return run
 

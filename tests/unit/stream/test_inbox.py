@@ -43,6 +43,23 @@ def test_who_puts_waits_while_there_are_too_many() -> None:
     within(work())
 
 
+def test_who_is_cancelled_while_he_waits_has_added_nothing() -> None:
+    """A reader whose next request fails is cancelled there, and reads again."""
+
+    async def work() -> None:
+        inbox = Inbox(10)
+        first = run_of(10)
+        await inbox.put(first)
+        waiting = asyncio.ensure_future(inbox.put(run_of(4)))
+        await asyncio.sleep(0.01)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        inbox.finish()
+        assert [await inbox.take() for _ in range(2)] == [first, None]
+
+    within(work())
+
+
 def test_who_takes_waits_for_news() -> None:
     async def work() -> None:
         inbox = Inbox(10)

@@ -192,7 +192,8 @@ def _start(
         source = assemble.source(config, scanner, resume, run.logs, on_progress)
         recorder = Forgetful() if store is None else _recorder(config, store)
         run.monitor = Monitor(source, ruleset, recorder, run.tell)
-        memory.settle()
+        if run.logs is not None:
+            memory.settle()
         code = asyncio.run(run.until_end())
     log.info("%s: %s", run.reason, run.monitor.tally)
     if run.output_is_closed:

@@ -73,6 +73,11 @@ class Leaves(Protocol):
         """
         ...
 
+    @property
+    def kept_bytes(self) -> int:
+        """Of the answer of the log, which stays in memory as long as the run does."""
+        ...
+
     def __len__(self) -> int: ...
 
     def hashes(self) -> list[bytes]:

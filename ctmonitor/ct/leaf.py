@@ -112,6 +112,11 @@ class EntriesLeaves:
             at = end
         return cls(start, b"".join(leaf_inputs), spans, malformed, body, extra_spans)
 
+    @property
+    def kept_bytes(self) -> int:
+        """See `entry.Leaves`."""
+        return len(self.body)
+
     def __len__(self) -> int:
         return len(self.spans)
 

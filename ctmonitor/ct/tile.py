@@ -222,6 +222,11 @@ class TileLeaves:
             )
         return cls(start, data, spans, malformed)
 
+    @property
+    def kept_bytes(self) -> int:
+        """See `entry.Leaves`."""
+        return len(self.data)
+
     def __len__(self) -> int:
         return len(self.spans)
 

@@ -339,8 +339,7 @@ class _Group:
         self.compact.append_hashes(hashes[-1:])
         cursor = LogCursor(self.compact.size, self.head, self.compact.nodes)
         self.held.append((leaves, cursor))
-        # Of get-entries three quarters of a body are extra_data, which is kept, too.
-        self.size_bytes += 4 * len(leaves.data)
+        self.size_bytes += leaves.kept_bytes
 
     def emptied(self) -> list[tuple[Leaves, LogCursor]]:
         held, self.held = self.held, []

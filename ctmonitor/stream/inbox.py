@@ -8,6 +8,9 @@ from ctmonitor.ct.entry import Leaves
 from ctmonitor.model.log import Log
 from ctmonitor.sources.logcursor import LogCursor
 
+# Entries of real logs take 8 kB each; a hostile one may fill them.
+_MOST_BYTES = 128 * 2**20
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
@@ -25,6 +28,11 @@ class Run:
     count: int
     after: LogCursor
 
+    @property
+    def kept_bytes(self) -> int:
+        """Of memory, about."""
+        return 0 if self.leaves is None else self.leaves.kept_bytes
+
     def cursor(self, handed: int) -> LogCursor:
         """The position that is true once `handed` of them were."""
         if self.leaves is None or handed >= self.count:
@@ -36,14 +44,16 @@ class Run:
 class Inbox:
     """For the tasks of one event loop; one of them takes."""
 
-    def __init__(self, most_entries: int) -> None:
+    def __init__(self, most_entries: int, most_bytes: int = _MOST_BYTES) -> None:
         """
         Args:
-            most_entries: from there on readers wait; a run may pass it.
+            most_entries, most_bytes: from there on readers wait; a run may pass them.
         """
         self._most = most_entries
+        self._most_bytes = most_bytes
         self._runs: deque[Run] = deque()
         self._entries = 0
+        self._bytes = 0
         self._is_finished = False
         self._news = asyncio.Event()
         self._room = asyncio.Event()
@@ -60,11 +70,12 @@ class Inbox:
         A caller that is cancelled while he waits has added nothing: he reads the same
         entries again.
         """
-        while self._entries >= self._most:
+        while self._is_full:
             self._room.clear()
             await self._room.wait()
         self._runs.append(run)
         self._entries += run.count
+        self._bytes += run.kept_bytes
         self._news.set()
 
     async def take(self) -> Run | None:
@@ -76,9 +87,14 @@ class Inbox:
             await self._news.wait()
         run = self._runs.popleft()
         self._entries -= run.count
-        if self._entries < self._most:
+        self._bytes -= run.kept_bytes
+        if not self._is_full:
             self._room.set()
         return run
+
+    @property
+    def _is_full(self) -> bool:
+        return self._entries >= self._most or self._bytes >= self._most_bytes
 
     def finish(self) -> None:
         """No more comes; what is there is still taken."""

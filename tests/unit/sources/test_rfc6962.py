@@ -230,6 +230,16 @@ def test_without_verifying_a_log_is_begun_in_its_middle() -> None:
     assert (taken[0].start, size_of(taken), reached.position) == (300, 300, 600)
 
 
+def test_what_is_held_is_counted_with_what_is_not_signed() -> None:
+    """A hostile log may fill extra_data, of which no head says anything."""
+    filled = [replace(entry, raw_extra=bytes(20_000)) for entry in many_entries(600)]
+    log = FakeLog("one.example/2026", filled, has_leaf_index=False)
+    front = front_of(log, KIND)
+    taken, _ = read(front, LogCursor(0), held_bytes=4_000_000)
+    assert size_of(taken) == 600
+    assert calls(front).count("get-sth-consistency") == 2
+
+
 def test_a_wrong_root_comes_with_the_leaves(tmp_path: Path) -> None:
     front = front_of(log_of(600), KIND)
     front.faults = [fault("entry contradicts", where="start=256")]

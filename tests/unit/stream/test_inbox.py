@@ -1,7 +1,10 @@
 """The queue is bounded, in order, and ends."""
 
 import asyncio
+import base64
+import json
 
+from ctmonitor.ct.leaf import EntriesLeaves
 from ctmonitor.model.log import Log, TreeHead
 from ctmonitor.sources.logcursor import LogCursor
 from ctmonitor.stream.inbox import Inbox, Run
@@ -56,6 +59,24 @@ def test_who_is_cancelled_while_he_waits_has_added_nothing() -> None:
         await asyncio.gather(waiting, return_exceptions=True)
         inbox.finish()
         assert [await inbox.take() for _ in range(2)] == [first, None]
+
+    within(work())
+
+
+def test_who_puts_waits_while_the_few_entries_are_large() -> None:
+    async def work() -> None:
+        leaf_input = base64.b64encode(b"short").decode()
+        entry = {"leaf_input": leaf_input, "extra_data": "A" * 4000}
+        body = json.dumps({"entries": [entry]}).encode()
+        leaves = EntriesLeaves.parse(body, 0, 1)
+        large = Run(LOG, leaves, 1, LogCursor(1, HEAD))
+        inbox = Inbox(10, most_bytes=4000)
+        await inbox.put(large)
+        waiting = asyncio.ensure_future(inbox.put(large))
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+        await inbox.take()
+        await asyncio.wait_for(waiting, 5)
 
     within(work())
 

@@ -20,7 +20,7 @@ async def in_order(
     sink holds them back.
 
     Raises:
-        Exception: the first of a job or of the sink; the other jobs are cancelled.
+        Exception: of the sink, or else the first of a job; other jobs are cancelled.
         CancelledError: the caller was cancelled, whatever failed at the same time.
     """
     try:
@@ -37,8 +37,9 @@ async def in_order(
         if task is not None and task.cancelling():
             # A group of Python 3.11 forgets this when a job fails in the same moment.
             raise asyncio.CancelledError from None
-        # One reason is enough for the caller, and he acts on its class.
-        raise exc.exceptions[0] from None
+        # One reason is enough for the caller, and he acts on its class. What ended the
+        # loop above is the last one: a job that fails meanwhile must not hide it.
+        raise exc.exceptions[-1] from None
 
 
 async def _run(job: Callable[[], Awaitable[T]]) -> T:

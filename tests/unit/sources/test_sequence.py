@@ -83,6 +83,30 @@ def test_a_job_that_fails_ends_the_others_and_a_sink_that_waits() -> None:
     assert sorted(ended) == ["job", "sink"]
 
 
+def test_a_job_that_fails_meanwhile_does_not_hide_what_the_sink_raised() -> None:
+    """Else who has enough, and says so by raising, is given the same once more."""
+
+    async def run() -> None:
+        is_taken = asyncio.Event()
+
+        async def good() -> None:
+            return
+
+        async def failing() -> None:
+            await is_taken.wait()
+            raise SourceError("broken")
+
+        async def sink(_: None) -> None:
+            is_taken.set()
+            await asyncio.sleep(0)
+            raise LookupError("enough")
+
+        await in_order([good, failing], lambda: 2, sink)
+
+    with pytest.raises(LookupError, match="enough"):
+        asyncio.run(run())
+
+
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_caller_that_is_cancelled_is_told_so(fails: bool) -> None:
     """Also when a job fails because it is cancelled; else nothing would ever end."""

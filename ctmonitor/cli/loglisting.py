@@ -18,6 +18,7 @@ from ctmonitor.model.clock import utc_text
 from ctmonitor.model.log import Log, TreeHead
 from ctmonitor.model.text import printable, shortened
 from ctmonitor.sources.logcursor import PREFIX, LogCursor, cursor_name
+from ctmonitor.sources.logselection import cannot_be_followed, in_vain
 
 _HEAD_S = 10.0  # for all attempts to read one head
 
@@ -71,7 +72,7 @@ def run(config: Config, *, as_json: bool) -> int:
     """
     listed, notes = asyncio.run(_listed(config, _positions(config)))
     for note in notes:
-        console.complain(f"warning: {printable(note)}")
+        console.complain(f"note: {printable(note)}")
     if as_json:
         for each in listed:
             print(json.dumps(asdict(each), ensure_ascii=False))
@@ -126,7 +127,9 @@ async def _listed(
             note += f"; its position cannot be used: {broken[name]}"
         size = head.size if isinstance(head, TreeHead) else None
         result.append(_of(log, cursors.get(name), size, note, log in of_chosen))
-    notes = [*kept.notes, *kept.list.left_out]
+    notes = [*kept.notes, *in_vain(selection)]
+    if kept.list.left_out:
+        notes.append(cannot_be_followed(kept.list.left_out))
     known = {cursor_name(log) for log in kept.list.logs}
     notes += [
         f"the list does not name log {name.removeprefix(PREFIX)}, of which a position "

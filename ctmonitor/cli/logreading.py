@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from ctmonitor.config import Config
 from ctmonitor.ct.loglist import LOG_LIST_URL
-from ctmonitor.errors import ConfigError, FormatError
+from ctmonitor.errors import ConfigError, FormatError, SourceError
 from ctmonitor.model.clock import now_utc
 from ctmonitor.model.log import Log
 from ctmonitor.net.route import Route
@@ -21,7 +21,7 @@ from ctmonitor.sources.logclients import LogClients
 from ctmonitor.sources.logcursor import PREFIX, LogCursor, cursor_name
 from ctmonitor.sources.loglist import KeptList
 from ctmonitor.sources.logs import LogsSource
-from ctmonitor.sources.logselection import Selection, describe, select
+from ctmonitor.sources.logselection import Selection, describe, in_vain, select
 from ctmonitor.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 # long for who does not answer: 40 s, when a request is tried twice for 10 s.
 _ONCE_DOUBT_S = 2.0
 _ONCE_TRIES = 2
+_LOOK = "look at [SOURCES] Logs and Exclude_Logs, and at --list-logs"
 
 
 class LogReading:
@@ -120,22 +121,22 @@ class LogReading:
             SourceError: there is no list.
         """
         kept = await self._keeper.current()
-        chosen = select(
+        selection = select(
             kept.list.logs,
             self._config.logs,
             self._config.exclude_logs,
             now=now_utc(),
             unfinished=set(self._unfinished(kept.list.logs)),
         )
-        return kept, chosen
+        return kept, selection
 
     def client_of(self, log_: Log, how_many: int) -> LogClient:
         """How to read a log, when so many are read."""
         return self._clients.client_of(log_, how_many)
 
     async def _logs(self) -> Sequence[Log]:
-        kept, chosen = await self.selection()
-        lines = describe(chosen, kept.list.left_out)
+        kept, selection = await self.selection()
+        lines = describe(selection, kept.list.left_out)
         if self._told is None:
             self._tell_unlisted(kept.list.logs)
             for line in lines:
@@ -145,11 +146,19 @@ class LogReading:
                 if line not in self._told:
                     log.warning("log list: %s", line)
         self._told = lines
-        for note in kept.notes:
+        notes = [*kept.notes, *in_vain(selection)]
+        for note in notes:
             if note not in self._warned:
                 log.warning("%s", note)
-        self._warned = frozenset(kept.notes)
-        return chosen.chosen
+        if not selection.chosen:
+            none = f"no log of {self._config.log_list} is to be read"
+            if self.is_once:
+                raise SourceError(f"{none}: {_LOOK}")
+            if none not in self._warned:
+                log.error("%s, so nothing is: %s", none, _LOOK)
+            notes.append(none)
+        self._warned = frozenset(notes)
+        return selection.chosen
 
     def _unfinished(self, listed: Iterable[Log]) -> Iterable[bytes]:
         """Ids of logs of which something waits, as far as that is known."""

@@ -94,7 +94,7 @@ class Fleet:
                 return await self._logs()
             except (SourceError, FormatError, IntegrityError) as exc:
                 if self._manner.once:
-                    raise SourceError(f"log list: {exc}") from exc
+                    raise SourceError(str(exc)) from exc
                 if attempt == 0:
                     log.error("log list: %s; tried again until it can be read", exc)
             await asyncio.sleep(pause_s(attempt, most_s=300.0))

@@ -93,13 +93,22 @@ def describe(selection: Selection, unusable: Sequence[str] = ()) -> list[str]:
     for reason, left in by_reason.items():
         lines.append(f"{_logs(len(left))} left out, {reason}: {', '.join(left)}")
     if unusable:
-        many = _logs(len(unusable))
-        lines.append(f"{many} of the list cannot be followed: {'; '.join(unusable)}")
-    lines += [
+        lines.append(cannot_be_followed(unusable))
+    return lines
+
+
+def cannot_be_followed(unusable: Sequence[str]) -> str:
+    """A line for the operator; `unusable` as for `describe`."""
+    many = _logs(len(unusable))
+    return f"{many} of the list cannot be followed: {'; '.join(unusable)}"
+
+
+def in_vain(selection: Selection) -> list[str]:
+    """A warning for each pattern that no log meets."""
+    return [
         f"no log of the list is meant by {pattern!r}: look for its name in --list-logs"
         for pattern in selection.unmatched
     ]
-    return lines
 
 
 def _why_not(

@@ -268,6 +268,24 @@ def test_once_names_the_log_that_it_gave_up(folder: Path) -> None:
     assert result.found == ["paypal-login-live.example"]
 
 
+def test_settings_that_no_log_meets_are_told(folder: Path) -> None:
+    """Nothing would be found, and nobody would notice."""
+    log = FakeLog("one.example", hit("paypal-login.example"))
+    with LogServer(log) as server:
+        config = following(folder, server, SOURCES__Logs="tow.example")
+        read = once(config)
+        listed = run(DAEMON, "-c", config.name, "--list-logs", cwd=folder)
+        with Daemon(config) as daemon:
+            daemon.wait_for_err("no log of logs.json is to be read, so nothing is")
+        config = following(folder, server, SOURCES__Logs="tow.example, one.example")
+        partly = once(config)
+    in_vain = "no log of the list is meant by 'tow.example'"
+    assert (read.code, read.found) == (1, [])
+    assert f"{DAEMON}: no log of logs.json is to be read" in read.err
+    assert (partly.code, partly.found) == (0, ["paypal-login.example"])
+    assert all(in_vain in result.err for result in (read, listed, partly))
+
+
 def test_the_kept_log_list_serves_when_the_list_is_gone(folder: Path) -> None:
     log = FakeLog("one.example", hit("paypal-login.example"))
     with LogServer(log) as server:
@@ -286,7 +304,7 @@ def test_the_kept_log_list_serves_when_the_list_is_gone(folder: Path) -> None:
         cache.unlink()
         third = once(config)
     assert third.code == 1
-    assert f"{DAEMON}: log list: no log list from {address}" in third.err
+    assert f"{DAEMON}: no log list from {address}" in third.err
 
 
 def test_everything_goes_through_the_proxy(folder: Path, tmp_path: Path) -> None:

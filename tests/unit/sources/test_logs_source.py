@@ -177,7 +177,7 @@ def test_a_consumer_that_is_cancelled_ends() -> None:
 
 def test_without_a_log_list_once_ends_with_the_reason() -> None:
     async def script(source: LogsSource) -> None:
-        with pytest.raises(SourceError, match="log list: no answer"):
+        with pytest.raises(SourceError, match=r"^no answer"):
             await anext(source.batches())
 
     with LogServer(front_of(log_of(1))) as server:

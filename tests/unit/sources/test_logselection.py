@@ -6,7 +6,7 @@ import pytest
 
 from ctmonitor.ct.loglist import parse_log_list
 from ctmonitor.model.log import Log, LogState
-from ctmonitor.sources.logselection import Selection, describe, select
+from ctmonitor.sources.logselection import Selection, describe, in_vain, select
 from tests.data import VECTORS
 
 NOW = datetime(2026, 7, 15, tzinfo=UTC)
@@ -167,6 +167,8 @@ def test_lines_for_the_operator() -> None:
         "1 log left out, excluded by 'rejected': Rejected",
         "1 log left out, the range of expiry dates is over: Over",
         "1 log of the list cannot be followed: Bogus: a placeholder",
+    ]
+    assert in_vain(found) == [
         "no log of the list is meant by 'argon': look for its name in --list-logs",
     ]
     assert describe(select([], [], [], now=NOW)) == ["0 logs followed: none"]

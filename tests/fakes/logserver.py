@@ -305,7 +305,12 @@ class LogServer:
             front.url = f"{self.url}{front.name}/"
         self._is_up.set()
         await self._stopping.wait()
+        await site.stop()
+        # A connection that was just accepted gets its transport in the next steps of
+        # the loop; one that ended before would leave the socket open.
+        await asyncio.sleep(0.02)
         await runner.cleanup()
+        await asyncio.sleep(0)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         name, _, path = request.path_qs.removeprefix("/").partition("/")

@@ -24,7 +24,7 @@ def test_the_name_is_that_of_the_key_and_not_of_the_address() -> None:
 
 @given(
     position=st.integers(0, 2**62),
-    beyond=st.integers(0, 2**62),
+    beyond=st.integers(0, 2**62 - 1),
     has_head=st.booleans(),
     has_nodes=st.booleans(),
     root=st.binary(min_size=32, max_size=32),

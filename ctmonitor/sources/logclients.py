@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 from ctmonitor import __version__
+from ctmonitor.errors import ConfigError
 from ctmonitor.model.clock import now_utc
 from ctmonitor.model.log import Log
 from ctmonitor.net.fetch import Fetcher
@@ -28,7 +29,15 @@ def user_agent(contact: str) -> str:
 
     Args:
         contact: an address at which their operators can reach ours; empty for none.
+
+    Raises:
+        ConfigError: no header can hold it.
     """
+    if not (contact.isascii() and contact.isprintable()):
+        raise ConfigError(
+            f"The contact {contact!r} cannot be sent. Give an e-mail address, or a web "
+            "address, in ASCII."
+        )
     return f"ctmonitor/{__version__}" + (f" (+{contact})" if contact else "")
 
 

@@ -375,6 +375,7 @@ def test_new_entries_come_while_it_runs(tmp_path: Path) -> None:
         ({"queue_entries": 0}, "begin at 1"),
         ({"proxy": "ftp://proxy"}, "A proxy is written"),
         ({"ca_file": "/nowhere.pem"}, "cannot be read as PEM"),
+        ({"contact": "soc@example.org\n"}, "cannot be sent"),
     ],
 )
 def test_an_argument_that_cannot_be_used_is_told_at_once(

@@ -19,6 +19,7 @@ from typing import Any
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from ctmonitor.cli import assemble, console
 from ctmonitor.cli.logs import OneLine
@@ -438,7 +439,7 @@ def _table(stats: Stats) -> Table:
         )
     for each in stats.logs:
         table.add_row(
-            shortened(each.name, 40),
+            Text(shortened(each.name, 40)),  # what a list says is no markup
             each.condition,
             "-" if each.position is None else str(each.position),
             "-" if each.backlog is None else str(each.backlog),

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import msgspec
+from pybase64 import b64decode
 
 from ctmonitor.ct.entry import LogEntry
 from ctmonitor.ct.jsonbody import decode
@@ -192,27 +193,28 @@ def _plain(body: bytes) -> _Answer | None:
     """
     if not body.startswith(_OPENING) or not body.endswith(_CLOSING):
         return None
-    find, text = body.find, _BASE64.decode
+    find = body.find
     view = memoryview(body)
     leaf_inputs = []
     spans = []
-    at = len(_OPENING) - 1  # quotes belong to a text
+    at = len(_OPENING)
     last = len(body) - len(_CLOSING)
     try:
         while True:
-            end = find(b'"', at + 1)
-            begin = end + len(_BETWEEN) - 1
-            stop = find(b'"', begin + 1)
-            if body[end : begin + 1] != _BETWEEN:
+            end = find(b'"', at)
+            extra = end + len(_BETWEEN)
+            stop = find(b'"', extra)
+            if body[end:extra] != _BETWEEN:
                 return None
-            leaf_inputs.append(text(view[at : end + 1]))
-            spans.append((begin, stop + 1))
+            # As strict as msgspec, and several times as fast.
+            leaf_inputs.append(b64decode(view[at:end], validate=True))
+            spans.append((extra - 1, stop + 1))  # quotes belong to a text
             if stop == last:
                 return leaf_inputs, body, spans
-            at = stop + len(_NEXT) - 1
-            if body[stop : at + 1] != _NEXT:
+            at = stop + len(_NEXT)
+            if body[stop:at] != _NEXT:
                 return None
-    except (msgspec.MsgspecError, ValueError):
+    except ValueError:
         return None  # the parser tells what is wrong
 
 

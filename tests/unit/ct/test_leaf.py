@@ -321,6 +321,20 @@ def test_an_answer_reads_the_same_with_and_without_spaces(
 
 
 @pytest.mark.parametrize(
+    "spoilt", ["A", "AA*A", "AAAA=", "=AAA", "A A=", "-_AA", "A\\nAA"]
+)
+@pytest.mark.parametrize("separators", [None, (",", ":")])
+def test_a_leaf_input_that_is_no_base64(
+    spoilt: str, separators: tuple[str, str] | None
+) -> None:
+    answer = json.loads(_answer(*GOOD))
+    answer["entries"][-1]["leaf_input"] += spoilt
+    body = json.dumps(answer, separators=separators).encode()
+    with pytest.raises(FormatError, match="get-entries"):
+        EntriesLeaves.parse(body, 7, 256)
+
+
+@pytest.mark.parametrize(
     "text",
     [
         b'\\"}]}',

@@ -245,15 +245,19 @@ class LogMonitor:
         exc: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._reading is not None:
-            self._reading.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await self._reading  # what it raised was told to who iterated
-        await self._clients.close()
-        if exc is not None and self._handed:
-            # The entry at hand was perhaps not dealt with: twice rather than never.
-            self._handed -= 1
-        self.save()
+        try:
+            if (reading := self._reading) is not None:
+                reading.cancel()
+                # Not awaited itself: its cancellation is not that of the caller.
+                await asyncio.wait({reading})
+                if not reading.cancelled():
+                    reading.exception()  # was told to who iterated
+        finally:
+            await self._clients.close()
+            if exc is not None and self._handed:
+                # The entry at hand was perhaps not dealt with: twice rather than never.
+                self._handed -= 1
+            self.save()
 
     # For programs that take entries
 

@@ -201,6 +201,31 @@ def test_the_entry_at_which_the_loop_broke_comes_again(tmp_path: Path) -> None:
         assert all_of(listed, state=state)[0].index == 12
 
 
+def test_who_is_cancelled_while_it_ends_is_told_so(tmp_path: Path) -> None:
+    """Else a timeout around the stream would be lost; what was read is kept."""
+    state = tmp_path / "state"
+
+    async def read(listed: str) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        async with LogMonitor(
+            log_list=listed, start="beginning", state=state
+        ) as monitor:
+            await anext(monitor)
+            asyncio.get_running_loop().call_soon(task.cancel)
+        pytest.fail("the cancellation was lost")
+
+    async def run(listed: str) -> None:
+        reading = asyncio.ensure_future(read(listed))
+        await asyncio.wait({reading})
+        assert reading.cancelled()
+
+    with serving(tmp_path, log_of(256)) as (_, listed):
+        within(run(listed))
+    (log,) = json.loads(state.read_text())["logs"].values()
+    assert log["next"] == 1
+
+
 def test_a_log_that_changed_its_past_between_two_runs_is_not_believed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -34,6 +34,7 @@ _COLUMNS = (
     "note",
 )
 _NUMBERS = ("position", "head", "backlog")
+_UNBOUNDED = 10_000  # columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def run(config: Config, *, as_json: bool) -> int:
         for each in listed:
             print(json.dumps(asdict(each), ensure_ascii=False))
     elif sys.stdout.isatty():
-        Console().print(_table(listed))
+        _print_whole(_table(listed))
     else:
         for line in _plain(listed):
             print(line)
@@ -189,6 +190,14 @@ def _table(listed: Sequence[Listed]) -> Table:
         # As Text: what a list says is no markup.
         table.add_row(*map(Text, _cells(each)), style=style)
     return table
+
+
+def _print_whole(table: Table) -> None:
+    """Lines too long for the terminal are wrapped by it: no name is cut short."""
+    terminal = Console()
+    unbounded = terminal.options.update(max_width=_UNBOUNDED)
+    needed = terminal.measure(table, options=unbounded).maximum
+    Console(width=max(terminal.width, needed)).print(table)
 
 
 def _plain(listed: Sequence[Listed]) -> list[str]:

@@ -1,6 +1,7 @@
 """[SOURCES] becomes what reads the logs: their list, the selection, their clients."""
 
 import logging
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -81,6 +82,7 @@ class LogReading:
         evidence = None
         if config.evidence_dir and keeps:
             evidence = Path(config.evidence_dir)
+            _warn_of_unwritable(evidence)
         self._manner = Manner(
             config.start, pace, Evidence(evidence), once, tries=_ONCE_TRIES
         )
@@ -226,6 +228,20 @@ def check(config: Config) -> None:
             f"{exc.strerror}. Name a log list of schema v3: a file, or an address such "
             f"as {LOG_LIST_URL}"
         ) from exc
+
+
+def _warn_of_unwritable(evidence: Path) -> None:
+    """When a log lies it is too late."""
+    there = next(
+        path for path in (evidence, *evidence.absolute().parents) if path.exists()
+    )
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        log.warning(
+            "[SOURCES] Evidence_dir: %s cannot be written by this user, so evidence "
+            "against logs could not be kept. Change its owner or mode, or name another "
+            "directory.",
+            there,
+        )
 
 
 def _key(config: Config) -> str | None:

@@ -1,8 +1,13 @@
 """certstreammonitor.py on signed logs, from settings to database and output."""
 
 import json
+import os
+import pty
 import signal
 import sqlite3
+import subprocess
+import sys
+import termios
 import time
 import urllib.request
 from contextlib import closing
@@ -17,7 +22,17 @@ from tests.fakes.logentries import FakeEntry, entries_for, many_entries
 from tests.fakes.logfaults import fault
 from tests.fakes.logserver import Front, LogServer
 from tests.fakes.proxies import microsocks
-from tests.programs.program import Daemon, Result, Tap, message, rows, run, settings
+from tests.programs.program import (
+    CHECKOUT,
+    Daemon,
+    Result,
+    Tap,
+    environment,
+    message,
+    rows,
+    run,
+    settings,
+)
 
 DAEMON = "certstreammonitor.py"
 NOBODY = "ws://127.0.0.1:1/"  # a port at which nothing listens
@@ -423,6 +438,39 @@ def test_the_logs_are_listed_with_what_is_left_out(folder: Path) -> None:
     assert head.split()[:4] == ["log", "operator", "kind", "state"]
     assert len(lines) == 3
     assert "\x1b" not in table.out
+
+
+def test_a_name_is_not_cut_short_on_a_narrow_terminal(folder: Path) -> None:
+    name = f"{'long' * 10}.example"
+    master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (24, 40))
+    try:
+        with LogServer(FakeLog(name)) as server:
+            config = following(folder, server)
+            done = subprocess.run(
+                [sys.executable, CHECKOUT / DAEMON, "-c", config, "--list-logs"],
+                cwd=folder,
+                env=environment(TERM="xterm"),
+                stdout=slave,
+                check=False,
+            )
+        shown = os.read(master, 65536).decode()
+    finally:
+        os.close(master)
+        os.close(slave)
+    assert done.returncode == 0
+    assert name in shown
+
+
+def test_a_directory_that_could_hold_no_evidence_is_told_at_start(folder: Path) -> None:
+    (folder / "shut").mkdir(mode=0o500)
+    with LogServer(FakeLog("one.example")) as server:
+        config = following(folder, server, SOURCES__Evidence_dir="shut/evidence")
+        result = run(
+            DAEMON, "-c", config.name, "--once", cwd=folder, ordinary_user=True
+        )
+    assert result.code == 0
+    assert f"Evidence_dir: {folder / 'shut'} cannot be written" in result.err
 
 
 def test_a_log_that_the_list_no_longer_names_keeps_its_position(folder: Path) -> None:

@@ -16,7 +16,8 @@ _WORTH_ENTRIES = 8192
 _WORTH_SIGHTINGS = 200
 _WORTH_AGE_S = 0.25
 _MOST_ENTRIES = 65_536  # of all logs together
-_MOST_SIGHTINGS = 4_000
+# Of all sightings, each one more: a hostile log fills certificates with thousands.
+_MOST_NAMES = 20_000
 _SAMPLES = 3
 
 
@@ -25,6 +26,7 @@ class _Pending:
         self.since_s = time.monotonic()
         self.entries = 0
         self.candidates = 0
+        self.names = 0
         self.sightings: list[Sighting] = []
         self.malformed: list[Malformed] = []
         self.cursor: Cursor | None = None
@@ -59,7 +61,7 @@ class Gathering:
     def __init__(self) -> None:
         self._pending: OrderedDict[str, _Pending] = OrderedDict()
         self._entries = 0
-        self._sightings = 0
+        self._names = 0
         self._is_finished = False
         self._news = asyncio.Event()
         self._room = asyncio.Event()
@@ -90,11 +92,13 @@ class Gathering:
             pending = self._pending[key] = _Pending()
         pending.entries += entries
         pending.candidates += candidates
+        names = sum(1 + len(each.names) for each in sightings)
+        pending.names += names
         pending.sightings.extend(sightings)
         pending.malformed.extend(malformed)
         pending.cursor = cursor
         self._entries += entries
-        self._sightings += len(sightings)
+        self._names += names
         self._news.set()
 
     async def take(self) -> Batch | None:
@@ -124,12 +128,12 @@ class Gathering:
 
     @property
     def _is_full(self) -> bool:
-        return self._entries >= _MOST_ENTRIES or self._sightings >= _MOST_SIGHTINGS
+        return self._entries >= _MOST_ENTRIES or self._names >= _MOST_NAMES
 
     def _taken(self, key: str) -> Batch:
         pending = self._pending.pop(key)
         self._entries -= pending.entries
-        self._sightings -= len(pending.sightings)
+        self._names -= pending.names
         if not self._is_full:
             self._room.set()
         return pending.batch()

@@ -114,6 +114,25 @@ def test_a_slow_consumer_holds_the_logs_back_and_loses_nothing() -> None:
     run(script)
 
 
+def test_a_few_sightings_of_many_names_hold_the_logs_back_too() -> None:
+    async def script(gathering: Gathering, log: Log) -> None:
+        names = tuple(f"{n}.example" for n in range(module._MOST_NAMES))
+        large = Sighting(names, SIGHTING.feed)
+        cursor = Cursor("log:other", "1")
+        await gathering.put("log:other", 1, 1, (large,), (), cursor)
+        waiting = asyncio.ensure_future(log.put(1, 1))
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+        batch = await gathering.take()
+        assert batch is not None
+        assert batch.sightings == (large,)
+        await waiting
+        (batch,) = await rest(gathering)
+        assert batch.sightings == (SIGHTING,)
+
+    run(script)
+
+
 def test_who_is_cancelled_while_he_waits_for_room_has_added_nothing() -> None:
     """Else the same entries would come again, as his position has not moved."""
 

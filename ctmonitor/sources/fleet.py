@@ -2,7 +2,7 @@
 All logs of a log list, each followed by a task of its own.
 
 The list is read again every few hours: new logs start, read-only ones are drained to
-their final head, and those that the list no longer names are closed.
+their final head, and those that are no longer chosen are closed.
 """
 
 import asyncio
@@ -106,7 +106,7 @@ class Fleet:
             status = follower.status
             if log_id not in wanted:
                 log.warning(
-                    "log %s: closed at entry %s of %s, the list no longer names it",
+                    "log %s: closed at entry %s of %s, it is followed no more",
                     status.log.name,
                     status.position,
                     status.head_size,

@@ -109,7 +109,7 @@ def test_a_log_that_leaves_the_list_is_closed_and_goes_on_when_it_returns(
             listing.collected[known.log_id].assert_true(log, 250)
 
         run(listing, script, manner(Start(50), once=False))
-    closed = [r for r in caplog.records if "no longer names it" in r.getMessage()]
+    closed = [r for r in caplog.records if "it is followed no more" in r.getMessage()]
     assert len(closed) == 1
     assert "closed at entry 300 of 300" in closed[0].getMessage()
 

@@ -46,7 +46,8 @@ _DATA_PATH = re.compile(rf"tile/data/{_INDEX}")
 _HASH_PATH = re.compile(rf"tile/(?P<level>[0-9]{{1,2}})/{_INDEX}")
 
 _TYPE_AT = 9  # where the low byte of the entry_type stands in an entry
-_HEAD = struct.Struct(">8xHI").unpack_from  # entry_type, length and one byte more
+# entry_type, then of a certificate and of a TBSCertificate the length and a byte more.
+_HEAD = struct.Struct(">8xHI27xI").unpack_from
 _U32 = struct.Struct(">I").unpack_from
 _U16 = struct.Struct(">H").unpack_from
 # Extensions with their length, then: length of the chain; length of the
@@ -178,9 +179,10 @@ class TileLeaves:
         expected = _LEAF_INDEX_0 + start
         for number in range(width):
             # Nearly all entries hold a leaf_index alone. They are walked here, at half
-            # a microsecond each; every other one, broken or not, in `_walked`.
+            # a microsecond each; every other one, broken or not, in `_walked`, and so
+            # is a last one of less than 45 bytes.
             try:
-                entry_type, length = _HEAD(data, at)
+                entry_type, length, tbs_length = _HEAD(data, at)
                 # A length of 24 bits is read with a byte after or before it.
                 if entry_type == X509_ENTRY:
                     length >>= 8
@@ -188,7 +190,7 @@ class TileLeaves:
                     size, extension, chain = _X509_END(data, end)
                     following = end + 12 + chain
                 else:
-                    length = _U32(data, at + 41)[0] & 0xFFFFFF
+                    length = tbs_length & 0xFFFFFF
                     end = at + 45 + length
                     size, extension, pre_certificate = _PRECERT_END(data, end)
                     pre_certificate >>= 8
@@ -352,7 +354,7 @@ def _walked(data: bytes, at: int, index: int) -> tuple[int, int, str]:
     if at == len(data):
         raise FormatError("data tile: too few entries", f"ends before entry {index}")
     try:
-        entry_type, _ = _HEAD(data, at)
+        (entry_type,) = _U16(data, at + 8)
         if entry_type > PRECERT_ENTRY:
             raise FormatError(
                 "data tile: unknown entry type", f"{entry_type}, entry {index} at {at}"

@@ -5,12 +5,13 @@ Source: RFC 6962 sections 3.1 and 3.4, c2sp.org/static-ct-api section "Log Entri
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class LogEntry:
+
+# Made in a tenth of the time of a frozen dataclass, once for each candidate.
+class LogEntry(msgspec.Struct, frozen=True, gc=False):
     """
     One entry taken apart.
 

@@ -225,6 +225,8 @@ class Follower:
 
     async def _round(self) -> Condition | None:
         """Read what the log's present head allows; how it ended, if it did."""
+        if self._was_drained():
+            return Condition.DRAINED
         at = await self._adopted(await self._client.head())
         head = at.head
         assert head is not None  # noqa: S101  just adopted
@@ -255,6 +257,14 @@ class Follower:
         if self._goal is not None and self._position >= self._goal:
             return Condition.FINISHED
         return None
+
+    def _was_drained(self) -> bool:
+        """Whether nothing is left to ask: the log may have been switched off since."""
+        final, at = self._log.final_size, self._at
+        if final is None or at is None or at.head is None or at.position < final:
+            return False
+        root = self._log.final_root
+        return not root or (at.head.size, at.head.root) == (final, root)
 
     async def _adopted(self, head: TreeHead) -> LogCursor:
         """The position, under `head` or one that is as good."""

@@ -822,6 +822,17 @@ def test_a_read_only_log_is_read_to_its_end_and_closed(
 
 
 @both
+def test_a_log_that_was_read_to_its_end_may_be_switched_off(kind: str) -> None:
+    """Else a run with `once` would fail for as long as a list names it."""
+    log = log_of(SIZE)
+    with LogServer(front_of(log, kind)) as server:
+        known = final(listed(server)[0], log, SIZE)
+    _, follower, done = follow_once(known, cursor_at(log, SIZE))
+    assert done
+    assert follower.status.condition is Condition.DRAINED
+
+
+@both
 @pytest.mark.parametrize("final_size", [512, 550, SIZE])
 @pytest.mark.parametrize("position", [0, SIZE])
 def test_a_final_tree_that_the_list_does_not_name_is_a_contradiction(

@@ -131,8 +131,8 @@ class LogListKeeper:
             await self._renew(now)
         if self._held is None:
             raise SourceError(
-                f"no log list from {self._shown}: {self._trouble}; look at [SOURCES] "
-                "Log_List and Log_List_Key"
+                f"no log list from {self._shown}: {self._trouble}; look at the "
+                "address of the list, and at the key that signs it"
             )
         return KeptList(
             self._held.list,
@@ -210,15 +210,15 @@ class LogListKeeper:
             notes.append(self._cache_trouble)
         if self._is_url and self._key_pem is None:
             notes.append(
-                f"the log list {self._shown} is not verified: [SOURCES] Log_List_Key "
-                "names no key for it"
+                f"the log list {self._shown} is not verified: Log_List_Key names no "
+                "key for it"
             )
         made = held.list.timestamp
         if made is not None and now - made > _OLD:
             notes.append(
                 f"the log list {self._shown} was made {_age(now - made)} ago, on "
-                f"{utc_text(made)}: new logs may be missing in it; see whether "
-                "[SOURCES] Log_List is still published"
+                f"{utc_text(made)}: new logs may be missing in it; see whether it is "
+                "still published"
             )
         elif made is not None and made - now > _CLOCKS:
             notes.append(

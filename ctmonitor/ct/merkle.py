@@ -9,7 +9,8 @@ algorithms for the same proofs.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from ctmonitor.errors import FormatError, IntegrityError
 
@@ -283,27 +284,11 @@ def _nodes_of_first(
     while first & 1:
         first >>= 1
         last >>= 1
-    root = hashes[0]
-    nodes = [root]  # smallest first
-    for node in hashes[1:]:
-        if last == 0:
-            raise _inconsistent(first_size, second_size, "is too long")
-        if first & 1 or first == last:
-            nodes.append(node)
-            root = node_hash(node, root)
-            while first and not first & 1:
-                # A node without a right sibling goes up as it is.
-                first >>= 1
-                last >>= 1
-        else:
-            root = node_hash(root, node)
-        first >>= 1
-        last >>= 1
-    if last:
-        raise _inconsistent(first_size, second_size, "is too short")
+    refused = partial(_inconsistent, first_size, second_size)
+    root, lefts = _climbed(hashes[0], first, last, hashes[1:], refused)
     if root != second_root:
-        raise _inconsistent(first_size, second_size, "does not give the second root")
-    return nodes[::-1]
+        raise refused("does not give the second root")
+    return [*lefts, hashes[0]]
 
 
 def _left_siblings(
@@ -314,27 +299,44 @@ def _left_siblings(
         raise _not_included(index, size, "of an index outside the tree")
     if any(len(node) != HASH_SIZE for node in (leaf, *path)):
         raise _not_included(index, size, "has a hash not of 32 bytes")
-    position, last = index, size - 1
-    above = leaf
+    refused = partial(_not_included, index, size)
+    above, lefts = _climbed(leaf, index, size - 1, path, refused)
+    if above != root:
+        raise refused("does not give the root")
+    return lefts
+
+
+def _climbed(
+    node: bytes,
+    position: int,
+    last: int,
+    path: Sequence[bytes],
+    refused: Callable[[str], IntegrityError],
+) -> tuple[bytes, list[bytes]]:
+    """
+    The root above a node, and the nodes of the path that stand left, largest first.
+
+    Args:
+        position: of the node in its row; last: of the row's last node.
+    """
     lefts = []
-    for node in path:
+    for sibling in path:
         if last == 0:
-            raise _not_included(index, size, "is too long")
+            raise refused("is too long")
         if position & 1 or position == last:
-            lefts.append(node)
-            above = node_hash(node, above)
+            lefts.append(sibling)
+            node = node_hash(sibling, node)
             while position and not position & 1:
+                # A node without a right sibling goes up as it is.
                 position >>= 1
                 last >>= 1
         else:
-            above = node_hash(above, node)
+            node = node_hash(node, sibling)
         position >>= 1
         last >>= 1
     if last:
-        raise _not_included(index, size, "is too short")
-    if above != root:
-        raise _not_included(index, size, "does not give the root")
-    return lefts[::-1]
+        raise refused("is too short")
+    return node, lefts[::-1]
 
 
 def _inconsistent(first_size: int, second_size: int, what: str) -> IntegrityError:

@@ -208,7 +208,7 @@ class RFC6962Log:
             before = range_from_inclusion(
                 last, read.size - 1, head.size, head.root, path
             )
-            if before.nodes != group.before_last:
+            if before.nodes != group.before_last():
                 raise IntegrityError(
                     "inclusion",
                     f"entry {read.size - 1} of {self.log.name} lies under the head of "
@@ -324,22 +324,31 @@ class _Group:
             self.compact = CompactRange(at.position, at.nodes or ())
         self.held: list[tuple[Leaves, LogCursor]] = []
         self.size_bytes = 0
-        self.last_hash = b""
-        self.before_last: tuple[bytes, ...] = ()
+        self._last_run: list[bytes] = []  # its hashes
+        self._before_run = CompactRange()
 
     def append(self, leaves: Leaves) -> None:
         if not self._hashed:
             cursor = LogCursor(leaves.start + len(leaves), self.head)
             self.held.append((leaves, cursor))
             return
-        hashes = leaves.hashes()
-        self.compact.append_hashes(hashes[:-1])
-        self.before_last = self.compact.nodes
-        self.last_hash = hashes[-1]
-        self.compact.append_hashes(hashes[-1:])
+        self._before_run = self.compact.copy()
+        self._last_run = leaves.hashes()
+        self.compact.append_hashes(self._last_run)
         cursor = LogCursor(self.compact.size, self.head, self.compact.nodes)
         self.held.append((leaves, cursor))
         self.size_bytes += leaves.kept_bytes
+
+    @property
+    def last_hash(self) -> bytes:
+        """Of the last entry."""
+        return self._last_run[-1]
+
+    def before_last(self) -> tuple[bytes, ...]:
+        """The nodes of the compact range of all entries but the last."""
+        compact = self._before_run.copy()
+        compact.append_hashes(self._last_run[:-1])
+        return compact.nodes
 
     def emptied(self) -> list[tuple[Leaves, LogCursor]]:
         held, self.held = self.held, []

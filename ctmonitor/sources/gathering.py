@@ -9,6 +9,7 @@ since a log keeps its entries.
 import asyncio
 import time
 from collections import Counter, OrderedDict
+from collections.abc import Callable
 
 from ctmonitor.model.batch import Batch, Counts, Cursor, Malformed, Sighting
 
@@ -29,7 +30,7 @@ class _Pending:
         self.names = 0
         self.sightings: list[Sighting] = []
         self.malformed: list[Malformed] = []
-        self.cursor: Cursor | None = None
+        self.cursor: Callable[[], Cursor] | None = None
 
     def is_worth(self, now_s: float) -> bool:
         return (
@@ -46,7 +47,7 @@ class _Pending:
                 candidates=self.candidates,
                 malformed=Counter(each.kind for each in self.malformed),
             ),
-            cursor=self.cursor,
+            cursor=self.cursor() if self.cursor else None,
             samples=tuple(
                 f"{each.kind}: {each.log} index {each.index}"
                 for each in self.malformed[:_SAMPLES]
@@ -74,7 +75,7 @@ class Gathering:
         candidates: int,
         sightings: tuple[Sighting, ...],
         malformed: tuple[Malformed, ...],
-        cursor: Cursor,
+        cursor: Callable[[], Cursor],
     ) -> None:
         """
         Add what some entries of one log gave, once there is room.
@@ -83,6 +84,7 @@ class Gathering:
 
         Args:
             key: the log; its cursors replace one another.
+            cursor: called for the last one alone, since each is a text to be written.
         """
         while self._is_full:
             self._room.clear()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
 from ctmonitor.ct.entry import Leaves
 from ctmonitor.model.batch import Batch
@@ -13,7 +14,7 @@ from ctmonitor.sources.fleet import Fleet
 from ctmonitor.sources.follower import LogStatus, Manner
 from ctmonitor.sources.gathering import Gathering
 from ctmonitor.sources.logclient import LogClient
-from ctmonitor.sources.logcursor import LogCursor
+from ctmonitor.sources.logcursor import LogCursor, cursor_name
 from ctmonitor.sources.message import log_address
 
 
@@ -79,15 +80,15 @@ class LogsSource:
         return self._fleet.given_up()
 
     async def _take(self, log_: Log, leaves: Leaves | None, at: LogCursor) -> None:
-        cursor = at.cursor(log_)
+        key, cursor = cursor_name(log_), partial(at.cursor, log_)
         if leaves is None:
-            await self._gathering.put(cursor.source, 0, 0, (), (), cursor)
+            await self._gathering.put(key, 0, 0, (), (), cursor)
             return
         screened = screen_leaves(
             leaves, log_, log_address(log_.address), self._scanner, now_utc()
         )
         await self._gathering.put(
-            cursor.source,
+            key,
             len(leaves),
             screened.candidates,
             screened.sightings,

@@ -20,7 +20,7 @@ class Log:
     async def put(self, entries: int, sightings: int = 0) -> None:
         cursor = Cursor(self.key, str(self.position + entries))
         hits = (SIGHTING,) * sightings
-        await self.gathering.put(self.key, entries, sightings, hits, (), cursor)
+        await self.gathering.put(self.key, entries, sightings, hits, (), lambda: cursor)
         self.position += entries
 
 
@@ -75,7 +75,8 @@ def test_runs_of_one_log_are_one_batch_and_of_two_logs_two() -> None:
 def test_malformed_entries_are_counted_shown_and_handed_on() -> None:
     async def script(gathering: Gathering, log: Log) -> None:
         broken = tuple(Malformed("https://l/", n, f"kind {n % 2}") for n in range(7))
-        await gathering.put("log:one", 10, 0, (), broken, Cursor("log:one", "10"))
+        cursor = Cursor("log:one", "10")
+        await gathering.put("log:one", 10, 0, (), broken, lambda: cursor)
         (batch,) = await rest(gathering)
         assert batch.malformed_entries == broken
         assert batch.counts.malformed == Counter({"kind 0": 4, "kind 1": 3})
@@ -119,7 +120,7 @@ def test_a_few_sightings_of_many_names_hold_the_logs_back_too() -> None:
         names = tuple(f"{n}.example" for n in range(module._MOST_NAMES))
         large = Sighting(names, SIGHTING.feed)
         cursor = Cursor("log:other", "1")
-        await gathering.put("log:other", 1, 1, (large,), (), cursor)
+        await gathering.put("log:other", 1, 1, (large,), (), lambda: cursor)
         waiting = asyncio.ensure_future(log.put(1, 1))
         await asyncio.sleep(0.01)
         assert not waiting.done()

@@ -194,24 +194,25 @@ def _plain(body: bytes) -> _Answer | None:
     if not body.startswith(_OPENING) or not body.endswith(_CLOSING):
         return None
     find = body.find
-    view = memoryview(body)
     leaf_inputs = []
     spans = []
+    between, to_next = len(_BETWEEN), len(_NEXT)
     at = len(_OPENING)
     last = len(body) - len(_CLOSING)
     try:
         while True:
             end = find(b'"', at)
-            extra = end + len(_BETWEEN)
+            extra = end + between
             stop = find(b'"', extra)
             if body[end:extra] != _BETWEEN:
                 return None
-            # As strict as msgspec, and several times as fast.
-            leaf_inputs.append(b64decode(view[at:end], validate=True))
+            # Validated, so as strict as msgspec, and several times as fast; without
+            # the names of the arguments, which cost as much as the decoding.
+            leaf_inputs.append(b64decode(body[at:end], None, True))
             spans.append((extra - 1, stop + 1))  # quotes belong to a text
             if stop == last:
                 return leaf_inputs, body, spans
-            at = stop + len(_NEXT)
+            at = stop + to_next
             if body[stop:at] != _NEXT:
                 return None
     except ValueError:

@@ -62,16 +62,25 @@ def inner(der: bytes, start: int, end: int, tag: int) -> tuple[int, int]:
     return extent(der, start, end)
 
 
-def walk(der: bytes, start: int, end: int, found: list[Element]) -> None:
+def walk(
+    der: bytes,
+    start: int,
+    end: int,
+    found: list[Element],
+    limit: int = MAX_ELEMENTS,
+) -> None:
     """
-    Append the elements that fill [start, end) to `found`.
+    Append the elements that fill [start, end) to `found`, which is empty.
+
+    Args:
+        limit: elements that are read, 1 or more.
 
     Raises:
         FormatError: what follows those that were appended is no element, or is one
             too many.
     """
     # Only a container as large as this can hold too many.
-    most = MAX_ELEMENTS if end - start > 2 * MAX_ELEMENTS else 0
+    most = limit if end - start > 2 * limit else 0
     while start < end:
         content = start + 2
         # Most lengths take one octet, and a certificate has some 60 elements.
@@ -84,7 +93,7 @@ def walk(der: bytes, start: int, end: int, found: list[Element]) -> None:
         else:
             content, stop = extent(der, start, end)
         if most and len(found) >= most:
-            raise FormatError("DER: more than 50000 elements", f"at {start}")
+            raise FormatError(f"DER: more than {limit} elements", f"at {start}")
         found.append((start, content, stop))
         start = stop
 

@@ -21,11 +21,11 @@ from ctmonitor.ct.certificate import EXTENSIONS, joining_sha256
 from ctmonitor.ct.der import (
     BOOLEAN,
     INTEGER,
+    MAX_ELEMENTS,
     OCTET_STRING,
     SEQUENCE,
     SET,
     Element,
-    elements,
     extent,
     inner,
     walk,
@@ -36,8 +36,9 @@ from ctmonitor.model.certificate import Certificate, issuer_identity
 
 Span = tuple[int, int]
 
-# Nobody's certificate needs more names, and it bounds what one entry can cost (real
-# ones have at most 2,000).
+# Of any kind in the extensions. Nobody's certificate needs more (real ones have at most
+# 2,000), and it bounds what one entry can cost: 16 MB of names take 6 s, in which other
+# logs wait.
 MAX_NAMES = 20_000
 
 COMMON_NAME = bytes.fromhex("0603550403")  # 2.5.4.3, tag and length included
@@ -76,7 +77,14 @@ _ATTRIBUTES = {
 _MAX_SERIAL_BYTES = 64
 _MAX_CACHED_BYTES = 512  # of what the few issuers of a log have in common
 _MAX_ALT_NAME_LISTS = 8  # a certificate may have one
+_MAX_ATTRIBUTES = 2_000  # of a subject or issuer
+_MAX_EXTENSIONS = 1_000  # real ones have some ten
+_MAX_KEY_ID_PARTS = 8  # of which there are three kinds
 _BROKEN_LIST = "extensions: broken"
+_TOO_MANY = "too many names"
+# Of a text that is broken, since each broken character takes 0.2 us; no host name is
+# as long.
+_MAX_BROKEN_BYTES = 512
 
 
 def certificate_of(entry: LogEntry) -> tuple[Certificate, tuple[str, ...]]:
@@ -205,14 +213,34 @@ def name_spans(
 
 
 def _walked(
-    der: bytes, start: int, end: int, found: list[Element]
+    der: bytes,
+    start: int,
+    end: int,
+    found: list[Element],
+    limit: int = MAX_ELEMENTS,
 ) -> FormatError | None:
     """As `walk`, but what is wrong is returned."""
     try:
-        walk(der, start, end, found)
+        walk(der, start, end, found, limit)
     except FormatError as exc:
         return exc
     return None
+
+
+def _counted(
+    der: bytes,
+    start: int,
+    end: int,
+    found: list[Element],
+    most: int,
+    defects: list[str],
+) -> FormatError | None:
+    """As `_walked` for the first `most`; that there are more is a defect of its own."""
+    broken = _walked(der, start, end, found, most)
+    if broken is not None and len(found) == most:
+        defects.append(_TOO_MANY)
+        return None
+    return broken
 
 
 def _serial(der: bytes, field: Element, defects: list[str]) -> int | None:
@@ -280,9 +308,6 @@ def _common_names(der: bytes, subject: Element, defects: list[str]) -> list[str]
     found: list[str] = []
     for kind, tag, written in _attributes(der, subject, "subject", defects):
         if kind == COMMON_NAME and written:
-            if len(found) == MAX_NAMES:
-                defects.append(f"more than {MAX_NAMES} names")
-                break
             text = _text(tag, written, "common name", defects)
             if text:
                 found.append(text)
@@ -323,12 +348,17 @@ _known_issuer = lru_cache(maxsize=4096)(_read_issuer)
 def _attributes(
     der: bytes, name: Element, where: str, defects: list[str]
 ) -> Iterator[tuple[bytes, int, bytes]]:
-    """Type, tag and bytes of each attribute of a distinguished name, in order."""
+    """
+    Type, tag and bytes of each attribute of a distinguished name, in order.
+
+    Those that are one too many are left out.
+    """
     start, content, end = name
     if der[start] != SEQUENCE:
         defects.append(f"{where}: not a sequence")
     sets: list[Element] = []
-    broken = _walked(der, content, end, sets)
+    broken = _counted(der, content, end, sets, _MAX_ATTRIBUTES, defects)
+    left = _MAX_ATTRIBUTES
     for start, content, end in sets:
         # Nearly always one attribute, and a value of less than 128 bytes.
         pair = content + 2
@@ -342,14 +372,21 @@ def _attributes(
         ):
             yield der[pair:value], der[value], der[value + 2 : end]
             continue
+        if left <= 0:
+            defects.append(_TOO_MANY)
+            break
         pairs: list[Element] = []
-        if der[start] != SET or _walked(der, content, end, pairs) is not None:
+        if (
+            der[start] != SET
+            or _counted(der, content, end, pairs, left, defects) is not None
+        ):
             broken = broken or FormatError("")
+        left -= max(1, len(pairs))
         for start, content, end in pairs:
             parts: list[Element] = []
             if (
                 der[start] != SEQUENCE
-                or _walked(der, content, end, parts) is not None
+                or _walked(der, content, end, parts, 2) is not None
                 or len(parts) != 2
             ):
                 broken = broken or FormatError("")
@@ -372,7 +409,7 @@ def _text(tag: int, written: bytes, where: str, defects: list[str]) -> str:
         return written.decode(codec)
     except UnicodeDecodeError:
         defects.append(f"{where}: broken characters")
-        return written.decode(codec, "replace")
+        return written[:_MAX_BROKEN_BYTES].decode(codec, "replace")
 
 
 def _decoded(written: bytes) -> str:
@@ -389,7 +426,7 @@ def _decoded(written: bytes) -> str:
 
 def _add(name: str, names: dict[str, None], defects: list[str]) -> None:
     if len(names) >= MAX_NAMES:
-        defects.append(f"more than {MAX_NAMES} names")
+        defects.append(_TOO_MANY)
         return
     names[name] = None
     if "\0" in name:
@@ -406,7 +443,7 @@ def _listed(der: bytes, field: Element, defects: list[str]) -> list[Element]:
     listed: list[Element] = []
     try:
         _, content, end = field
-        walk(der, *inner(der, content, end, SEQUENCE), listed)
+        walk(der, *inner(der, content, end, SEQUENCE), listed, _MAX_EXTENSIONS)
     except FormatError:
         defects.append(_BROKEN_LIST)
     return listed
@@ -417,11 +454,16 @@ def _read_extensions(
 ) -> str:
     """Adds the dNSNames to `names`; gives the authority key identifier."""
     key_id = ""
+    left = MAX_NAMES
     for _, content, end in listed:
         kind = der[content : content + _OID_BYTES]
         if kind == _SUBJECT_ALT_NAME:
+            if left <= 0:
+                defects.append(_TOO_MANY)
+                continue
             try:
-                _alternative_names(der, _value(der, content, end), names, defects)
+                value = _value(der, content, end)
+                left -= _alternative_names(der, value, left, names, defects)
             except (FormatError, IndexError):
                 defects.append("subject alternative name: broken")
         elif kind == _AUTHORITY_KEY_ID:
@@ -441,25 +483,27 @@ def _value(der: bytes, kind: int, end: int) -> Span:
 
 
 def _alternative_names(
-    der: bytes, value: Span, names: dict[str, None], defects: list[str]
-) -> None:
+    der: bytes, value: Span, most: int, names: dict[str, None], defects: list[str]
+) -> int:
+    """How many of at most `most` were looked at; dNSNames are added to `names`."""
     found: list[Element] = []
-    try:
-        walk(der, *inner(der, *value, SEQUENCE), found)
-    finally:
-        # What came before the break is read.
-        for start, content, end in found:
-            if der[start] != _DNS_NAME:
-                continue
-            written = der[content:end]
-            if not written:
-                defects.append("dNSName: empty")
-            elif written.isascii() and b"\0" not in written and len(names) < MAX_NAMES:
-                names[written.decode()] = None
-            else:
-                if not written.isascii():
-                    defects.append("dNSName: not ASCII")
-                _add(_decoded(written), names, defects)
+    broken = _counted(der, *inner(der, *value, SEQUENCE), found, most, defects)
+    # What came before the break is read.
+    for start, content, end in found:
+        if der[start] != _DNS_NAME:
+            continue
+        written = der[content:end]
+        if not written:
+            defects.append("dNSName: empty")
+        elif written.isascii() and b"\0" not in written and len(names) < MAX_NAMES:
+            names[written.decode()] = None
+        else:
+            if not written.isascii():
+                defects.append("dNSName: not ASCII")
+            _add(_decoded(written), names, defects)
+    if broken is not None:
+        defects.append("subject alternative name: broken")
+    return max(1, len(found))
 
 
 def _key_id(extension: bytes) -> str:
@@ -469,7 +513,8 @@ def _key_id(extension: bytes) -> str:
 
 def _read_key_id(extension: bytes) -> str:
     value = _value(extension, 0, len(extension))
-    parts = elements(extension, *inner(extension, *value, SEQUENCE))
+    parts: list[Element] = []
+    walk(extension, *inner(extension, *value, SEQUENCE), parts, _MAX_KEY_ID_PARTS)
     for start, content, end in parts:
         if extension[start] == _KEY_ID:
             return extension[content:end].hex()

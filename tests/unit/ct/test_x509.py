@@ -4,6 +4,7 @@ import base64
 import gzip
 import hashlib
 import json
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ from ctmonitor.model.certificate import Certificate
 from tests.data import VECTORS, shared, vector_messages
 from tests.unit.ct import making
 from tests.unit.ct.making import (
+    AUTHORITY_KEY_ID,
     BMP,
     COMMON_NAME,
     COUNTRY,
@@ -352,7 +354,7 @@ def test_the_number_of_names_has_a_limit(more: int, defects: int) -> None:
     names = [f"{number}.example" for number in range(MAX_NAMES + more)]
     certificate, found = certificate_of(precert_entry(tbs_certificate(*names)))
     assert list(certificate.names) == names[:MAX_NAMES]
-    assert found == (f"more than {MAX_NAMES} names",) * defects
+    assert found == ("too many names",) * defects
 
 
 def test_a_subject_of_names_without_end_has_the_same_limit() -> None:
@@ -364,7 +366,69 @@ def test_a_subject_of_names_without_end_has_the_same_limit() -> None:
     content = whole[start:end].replace(empty, making.VALIDITY + subject)
     certificate, defects = certificate_of(precert_entry(der(0x30, content)))
     assert certificate.names == ("a.example", "a")
-    assert defects == (f"more than {MAX_NAMES} names",)
+    assert defects == ("too many names",)
+
+
+STRANGE_NAMES = der(0x30, der(0x82, b"\xff") * 40_000)
+COMMON = der(0x30, making.oid(COMMON_NAME), der(UTF8, b"a.example"))
+STRANGE_KEY_ID = making.extension(AUTHORITY_KEY_ID, der(0x30, b"\5\0" * 20_000))
+
+
+@pytest.mark.parametrize(
+    ("subject", "extensions", "defect"),
+    [
+        (
+            b"",
+            [making.extension(SUBJECT_ALT_NAME, STRANGE_NAMES)] * 20,
+            "too many names",
+        ),
+        (b"", [making.extension(SUBJECT_ALT_NAME, b"")] * 40_000, "extensions: broken"),
+        (b"", [STRANGE_KEY_ID] * 20, "authority key identifier: broken"),
+        (der(0x31, COMMON * 9) * 10_000, [], "too many names"),
+        (der(0x31, COMMON) * 40_000, [], "too many names"),
+        (der(0x31, COMMON * 40_000), [], "too many names"),
+        (der(0x31, der(0x30, b"\5\0" * 20_000)) * 20, [], "subject: broken"),
+    ],
+    ids=["names", "lists", "key-ids", "sets", "single", "one-set", "parts"],
+)
+def test_the_work_for_one_certificate_has_a_limit(
+    subject: bytes, extensions: list[bytes], defect: str
+) -> None:
+    whole = tbs_certificate()
+    start, end = inner(whole, 0, len(whole), SEQUENCE)
+    fields, _, _ = whole[start:end].partition(making.VALIDITY)
+    tbs = der(
+        0x30,
+        fields + making.VALIDITY,
+        der(0x30, subject),
+        der(0x30),
+        der(0xA3, der(0x30, *extensions)),
+    )
+    lines = 0
+
+    def trace(*_: object) -> Any:
+        nonlocal lines
+        lines += 1
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        _, defects = certificate_of(precert_entry(tbs))
+    finally:
+        sys.settrace(before)
+    assert lines < 40 * MAX_NAMES  # some 40 ms
+    assert defect in defects
+
+
+def test_of_a_broken_common_name_only_the_beginning_is_read() -> None:
+    """Each character that is replaced takes as long as a name."""
+    text = "a".encode("utf-16-be") * 100 + b"\xd8\x00" * 100_000
+    name = [(COMMON_NAME, BMP, text)]
+    certificate, defects = certificate_of(precert_entry(tbs_certificate(subject=name)))
+    assert len(certificate.names[0]) == 256
+    assert certificate.names[0].startswith("a" * 100)
+    assert defects == ("common name: broken characters",)
 
 
 # Defects: the rest goes on

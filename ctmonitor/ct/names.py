@@ -17,6 +17,7 @@ _VERSION = 0xA0
 _DNS_NAME = 0x82
 _BYTE_STRINGS = frozenset((0x0C, 0x12, 0x13, 0x14, 0x15, 0x16, 0x19, 0x1A, 0x1B))
 _MAX_NAMES = 2_000  # beyond it the slow way has limits of its own
+_MAX_COMMON_NAMES = 8  # each is compared with every other name
 
 
 def plain_names(
@@ -58,7 +59,7 @@ def plain_names(
         names: list[str] = []
         if subject != at:
             common_names = _common_names(data, text, subject, at)
-            if common_names is None:
+            if common_names is None or len(common_names) > _MAX_COMMON_NAMES:
                 return None
         else:
             common_names = names

@@ -107,6 +107,16 @@ def test_what_is_unusual_is_left_to_the_parser(subject: Attribute) -> None:
     assert parsed(made) is not None
 
 
+@pytest.mark.parametrize(("number", "is_quick"), [(8, True), (9, False)])
+def test_so_are_many_common_names(number: int, is_quick: bool) -> None:
+    """Thousands, each compared with all before it, would take 0.3 s."""
+    names = [f"{n}.example" for n in range(number)]
+    subject = [attribute(COMMON_NAME, name) for name in names]
+    made = certificate(tbs_certificate("a.test", subject=subject))
+    assert (quick(made) is not None) == is_quick
+    assert parsed(made) == ["a.test", *names]
+
+
 @pytest.mark.parametrize("name", ["", "ü.example", "nul.example\0"])
 def test_so_are_unusual_dns_names(name: str) -> None:
     assert quick(certificate(tbs_certificate("a.test", name))) is None

@@ -84,7 +84,7 @@ class LogsSource:
         if leaves is None:
             await self._gathering.put(key, 0, 0, (), (), cursor)
             return
-        screened = screen_leaves(
+        screened = await screen_leaves(
             leaves, log_, log_address(log_.address), self._scanner, now_utc()
         )
         await self._gathering.put(

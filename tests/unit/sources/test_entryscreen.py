@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -34,6 +34,7 @@ from tests.unit.ct.making import (
     UNIVERSAL,
     UTF8,
     attribute,
+    der,
     tbs_certificate,
 )
 
@@ -114,7 +115,18 @@ def prefilter(keywords: str) -> Scanner:
 def screened(leaves: Leaves, keywords: str | None = "paypal") -> Screened:
     log = TILED if isinstance(leaves, TileLeaves) else CLASSIC
     scanner = None if keywords is None else prefilter(keywords)
-    return screen_leaves(leaves, log, log.address, scanner, NOW)
+    return run_through(screen_leaves(leaves, log, log.address, scanner, NOW))[0]
+
+
+def run_through(screening: Coroutine[None, None, Screened]) -> tuple[Screened, int]:
+    """What it gives, and how often it let others run."""
+    pauses = 0
+    while True:
+        try:
+            screening.send(None)
+        except StopIteration as end:
+            return end.value, pauses
+        pauses += 1
 
 
 @BOTH
@@ -278,6 +290,23 @@ def made_entries(draw: st.DrawFn) -> Made:
     return Made(tbs, draw(st.booleans()), chain=b"paypal", broken=draw(st.booleans()))
 
 
+@pytest.mark.parametrize(
+    ("names", "count", "most"), [(1, 256, 0), (19_000, 40, 40), (19_000, 2, 0)]
+)
+def test_other_tasks_run_while_much_is_parsed(
+    names: int, count: int, most: int
+) -> None:
+    """19,000 names of one byte take 20 ms a certificate."""
+    full = der(0x82, b"\xff") * (names - 1) + der(0x82, b"paypal.example")
+    alternative = making.extension(making.SUBJECT_ALT_NAME, der(0x30, full))
+    tbs = tbs_certificate(extensions=[alternative])
+    leaves = get_entries([Made(tbs)] * count)
+    screening = screen_leaves(leaves, CLASSIC, "feed", prefilter("paypal"), NOW)
+    found, pauses = run_through(screening)
+    assert len(found.sightings) == found.candidates == count
+    assert most // 6 <= pauses <= most
+
+
 @given(st.lists(made_entries(), min_size=1, max_size=8))
 def test_what_the_rules_find_the_prefilter_points_at(entries: list[Made]) -> None:
     rules = RuleSet(Rules("paypal|secure|^login|kiosk$|pay.?pal|m.nchen"))
@@ -290,7 +319,7 @@ def test_what_the_rules_find_the_prefilter_points_at(entries: list[Made]) -> Non
             for sighting in every.sightings
             if rules.judge(sighting.names).findings
         }
-        some = screen_leaves(leaves, TILED, "feed", scanner, NOW)
+        some, _ = run_through(screen_leaves(leaves, TILED, "feed", scanner, NOW))
         assert found <= {sighting.index for sighting in some.sightings}
         known = {sighting.index: sighting.names for sighting in every.sightings}
         assert all(known[s.index] == s.names for s in some.sightings)

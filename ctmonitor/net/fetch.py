@@ -5,13 +5,18 @@ A log may be slow, overloaded, broken or hostile. Whatever it sends, a request e
 after its time with a bounded number of bytes, or with a SourceError that says who
 refused. Connections are kept and used again.
 
+Without a proxy a request goes over connections of our own (`exchange.py` says why);
+through one, HTTP or SOCKS, it is aiohttp's.
+
 Source: RFC 9110 (sections 10.2.3 Retry-After, 15.4 redirects), RFC 1952 (gzip).
 """
 
 import asyncio
 import base64
 import os
+import re
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -29,7 +34,16 @@ from yarl import URL
 from ctmonitor.errors import ConfigError, SourceError
 from ctmonitor.model.clock import now_utc
 from ctmonitor.model.text import shortened
+from ctmonitor.net.answer import MAX_REFUSAL_BYTES, Answer, TooLong, Unusable
 from ctmonitor.net.backoff import retry_after_s
+from ctmonitor.net.exchange import (
+    KEPT_S,
+    REFUSAL_S,
+    Connections,
+    Ended,
+    NoConnection,
+    Server,
+)
 from ctmonitor.net.route import Proxy, Route, proxy_refusal, tls_failure
 
 _MAX_REDIRECTS = 3
@@ -39,20 +53,18 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _LEAST_PAUSE_S = 1.0
 _MOST_PAUSE_S = 3600.0
 
-# Sunlight and Skylight close a connection that was idle for 5.0 s.
-_KEPT_S = 4.0
-
 # Larger than aiohttp's own, so that a tile of 400 kB is read without pauses.
 _BUFFER_BYTES = 512 * 1024
 
-# What a refusal says is read this far, so that its connection can be used again.
-_MAX_REFUSAL_BYTES = 16 * 1024
-_REFUSAL_S = 1.0
+# What ends a line of a request, or is nothing that a server should be sent.
+_UNSENDABLE = re.compile(r"[^\t\x20-\x7e\x80-\U0010ffff]")
 
 _GZIP = 31  # zlib's wbits for a gzip member, its header and checksum included
 
 # ValueError: an address or a header that cannot be written.
 _FAILURES = (
+    Unusable,
+    NoConnection,
     aiohttp.ClientError,
     ProxyError,
     ProxyConnectionError,
@@ -123,7 +135,8 @@ class Fetcher:
         self._user_agent = user_agent
         self._places = asyncio.Semaphore(total_connections)
         self._proxies: dict[tuple[str, bool], Proxy | None] = {}
-        self._sessions: dict[tuple[Proxy | None, bool], aiohttp.ClientSession] = {}
+        self._connections = Connections(route.timeout_s)
+        self._sessions: dict[tuple[Proxy, bool], aiohttp.ClientSession] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -138,6 +151,7 @@ class Fetcher:
 
     async def close(self) -> None:
         """Ends every connection, also those of requests under way."""
+        await self._connections.close()
         while self._sessions:
             _, session = self._sessions.popitem()
             await session.close()
@@ -203,8 +217,40 @@ class Fetcher:
         self, url: URL, asked: "_Asked", proxy: Proxy | None
     ) -> Reply | str:
         """One request: the reply, or the Location of a redirect."""
+        try:
+            if proxy is None:
+                answer = await self._answered(url, asked)
+            else:
+                answer = await self._relayed(url, asked, proxy)
+        except TooLong as exc:
+            raise SourceError(
+                f"{_shown(url)} sends more than {asked.max_bytes} bytes; not read on"
+            ) from exc
+        if answer.status in _REDIRECTS:
+            return answer.headers.get("location", "")
+        if answer.status != 200:
+            raise _refusal(url, answer, proxy)
+        return Reply(
+            200,
+            _content(url, answer, asked.max_bytes),
+            _content_type(answer.headers),
+            _pause(answer.headers),
+        )
+
+    async def _answered(self, url: URL, asked: "_Asked") -> Answer:
+        """What the server answers itself."""
+        tls = self._tls() if url.scheme == "https" else None
+        return await self._connections.ask(
+            Server(url.raw_host or "", url.port or 0, tls),
+            _request(url, self._user_agent, asked.accept_encoding),
+            max_bytes=asked.max_bytes,
+            idle_s=asked.idle_s,
+        )
+
+    async def _relayed(self, url: URL, asked: "_Asked", proxy: Proxy) -> Answer:
+        """What comes through a proxy."""
         is_secure = url.scheme == "https"
-        relay = proxy if proxy is not None and proxy.kind == "http" else None
+        relay = proxy if proxy.kind == "http" else None
         headers = {"Accept-Encoding": asked.accept_encoding}
         login = {} if relay is None else _login(relay)
         if not is_secure:  # else it is for CONNECT, and not for the server
@@ -221,16 +267,20 @@ class Fetcher:
                 sock_read=asked.idle_s,
             ),
         ) as response:
-            if response.status in _REDIRECTS:
-                return response.headers.get("Location", "")
-            if response.status != 200:
-                raise await _refusal(response, relay)
-            return Reply(
-                200,
-                await _body(response, asked.max_bytes),
-                _content_type(response),
-                _pause(response),
-            )
+            if response.status == 200:
+                body = await _body(response, asked.max_bytes)
+            else:
+                body = await _beginning(response)
+            headers = {}
+            for name, value in response.headers.items():
+                headers.setdefault(name.lower(), value)
+            return Answer(response.status, response.reason or "", headers, body)
+
+    def _tls(self) -> ssl.SSLContext:
+        try:
+            return self._route.tls
+        except ConfigError as exc:
+            raise SourceError(str(exc)) from exc
 
     def _proxy(self, url: URL) -> Proxy | None:
         """The proxy in front of a host; asked for once, as it costs 0.2 ms."""
@@ -242,7 +292,7 @@ class Fetcher:
                 raise SourceError(str(exc)) from exc
         return self._proxies[key]
 
-    def _session(self, proxy: Proxy | None, secure: bool) -> aiohttp.ClientSession:
+    def _session(self, proxy: Proxy, secure: bool) -> aiohttp.ClientSession:
         key = proxy, secure
         if key not in self._sessions:
             self._sessions[key] = aiohttp.ClientSession(
@@ -254,13 +304,10 @@ class Fetcher:
             )
         return self._sessions[key]
 
-    def _connector(self, proxy: Proxy | None, secure: bool) -> aiohttp.TCPConnector:
-        try:
-            tls = self._route.tls if secure else True
-        except ConfigError as exc:
-            raise SourceError(str(exc)) from exc
-        if proxy is None or (proxy.kind == "http" and secure):
-            return aiohttp.TCPConnector(limit=0, ssl=tls, keepalive_timeout=_KEPT_S)
+    def _connector(self, proxy: Proxy, secure: bool) -> aiohttp.TCPConnector:
+        tls = self._tls() if secure else True
+        if proxy.kind == "http" and secure:
+            return aiohttp.TCPConnector(limit=0, ssl=tls, keepalive_timeout=KEPT_S)
         if proxy.kind == "http":
             # Used once: tinyproxy passes what follows on to the server as it is, and
             # with it the password of the proxy.
@@ -273,7 +320,7 @@ class Fetcher:
             rdns=proxy.kind == "socks5h",
             limit=0,
             ssl=tls,
-            keepalive_timeout=_KEPT_S,
+            keepalive_timeout=KEPT_S,
         )
 
 
@@ -304,6 +351,15 @@ def _failure(url: URL, proxy: Proxy | None, exc: Exception) -> SourceError:
             case EOFError():
                 return proxy_refusal(where, proxy, "it ended the connection")
     match exc:
+        case NoConnection():
+            cause = exc.__cause__ or exc
+            is_late = isinstance(cause, TimeoutError)
+            why = "no connection in time" if is_late else _reason(cause)
+            return SourceError(f"cannot connect to {where}: {why}")
+        case Ended() if exc.__cause__ is not None:
+            return _unread(url, _reason(exc.__cause__))
+        case Unusable():
+            return _unread(url, str(exc))
         case aiohttp.ClientConnectorCertificateError():
             why = tls_failure(exc.certificate_error)
             return SourceError(f"TLS with {where} failed: {why}")
@@ -329,21 +385,54 @@ def _failure(url: URL, proxy: Proxy | None, exc: Exception) -> SourceError:
     return _unread(url, "its address or a header cannot be sent")
 
 
+def _request(url: URL, user_agent: str, accept_encoding: str) -> bytes:
+    """A whole request; raises ValueError when a part of it cannot be sent."""
+    lines = [
+        f"GET {url.raw_path_qs} HTTP/1.1",
+        f"Host: {url.host_port_subcomponent}",
+        f"User-Agent: {user_agent}",
+        "Accept: */*",
+        f"Accept-Encoding: {accept_encoding}",
+    ]
+    if url.user is not None or url.password is not None:
+        lines.append(f"Authorization: {_basic(url.user or '', url.password or '')}")
+    if _UNSENDABLE.search("".join(lines)):
+        raise ValueError("a control character in a request")
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
 async def _body(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
-    coding = response.headers.get("Content-Encoding", "").strip().lower()
-    if coding not in {"", "identity", "gzip", "x-gzip"}:
-        raise _unread(response.url, f"its content coding is {shortened(coding, 40)!r}")
     pieces = []
     size = 0
     while piece := await response.content.readany():
         size += len(piece)
         if size > max_bytes:
-            raise SourceError(
-                f"{_shown(response.url)} sends more than {max_bytes} bytes; not read on"
-            )
+            raise TooLong
         pieces.append(piece)
-    body = b"".join(pieces)
-    return _unpacked(response.url, body, max_bytes) if coding.endswith("gzip") else body
+    return b"".join(pieces)
+
+
+async def _beginning(response: aiohttp.ClientResponse) -> bytes:
+    """The body as far as it comes soon; its status says enough."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(REFUSAL_S):
+            while piece := await response.content.readany():
+                body += piece
+                if len(body) > MAX_REFUSAL_BYTES:
+                    break
+    except (aiohttp.ClientError, OSError):
+        pass
+    return bytes(body)
+
+
+def _content(url: URL, answer: Answer, max_bytes: int) -> bytes:
+    coding = answer.headers.get("content-encoding", "").strip().lower()
+    if coding not in {"", "identity", "gzip", "x-gzip"}:
+        raise _unread(url, f"its content coding is {shortened(coding, 40)!r}")
+    if coding.endswith("gzip"):
+        return _unpacked(url, answer.body, max_bytes)
+    return answer.body
 
 
 def _unpacked(url: URL, packed: bytes, max_bytes: int) -> bytes:
@@ -362,60 +451,53 @@ def _unpacked(url: URL, packed: bytes, max_bytes: int) -> bytes:
     return body
 
 
-async def _refusal(
-    response: aiohttp.ClientResponse, proxy: Proxy | None
-) -> SourceError:
-    status = f"{response.status} {shortened(response.reason or '', 60)}".strip()
-    if proxy is not None and response.status in {401, 407}:
+def _refusal(url: URL, answer: Answer, proxy: Proxy | None) -> SourceError:
+    status = f"{answer.status} {shortened(answer.reason, 60)}".strip()
+    if proxy is not None and proxy.kind == "http" and answer.status in {401, 407}:
         # tinyproxy answers 401; a log asks nobody for a password.
-        return proxy_refusal(_where(response.url), proxy, f"status {status}")
-    said = await _said(response)
-    message = f"{_shown(response.url)} answers {status}{said and ': '}{said}"
+        return proxy_refusal(_where(url), proxy, f"status {status}")
+    said = _said(answer)
+    message = f"{_shown(url)} answers {status}{said and ': '}{said}"
     kind: type[BadStatus] = BadStatus
-    if response.status in {404, 410}:
+    if answer.status in {404, 410}:
         kind = NotServed
-    elif response.status in {429, 503}:
+    elif answer.status in {429, 503}:
         kind = Refused
-    return kind(message, response.status, _pause(response))
+    return kind(message, answer.status, _pause(answer.headers))
 
 
-async def _said(response: aiohttp.ClientResponse) -> str:
-    """The beginning of a refusal in plain text; it is read whatever it is."""
-    said = bytearray()
-    try:
-        async with asyncio.timeout(_REFUSAL_S):
-            while piece := await response.content.readany():
-                said += piece
-                if len(said) > _MAX_REFUSAL_BYTES:
-                    break
-    except (aiohttp.ClientError, OSError):
-        pass  # the status was said
+def _said(answer: Answer) -> str:
+    """The beginning of a refusal in plain text."""
     if (
-        _content_type(response) != "text/plain"
-        or "Content-Encoding" in response.headers
+        _content_type(answer.headers) != "text/plain"
+        or "content-encoding" in answer.headers
     ):
         return ""
-    return shortened(said[:400].decode("utf-8", "replace").strip(), 100)
+    return shortened(answer.body[:400].decode("utf-8", "replace").strip(), 100)
 
 
-def _pause(response: aiohttp.ClientResponse) -> float | None:
-    header = response.headers.get("Retry-After")
+def _pause(headers: Mapping[str, str]) -> float | None:
+    header = headers.get("retry-after")
     seconds = None if header is None else retry_after_s(header, now_utc())
     if seconds is None:
         return None
     return min(max(seconds, _LEAST_PAUSE_S), _MOST_PAUSE_S)
 
 
-def _content_type(response: aiohttp.ClientResponse) -> str:
-    kind, _, _ = response.headers.get("Content-Type", "").partition(";")
+def _content_type(headers: Mapping[str, str]) -> str:
+    kind, _, _ = headers.get("content-type", "").partition(";")
     return shortened(kind.strip().lower(), 100)
 
 
 def _login(proxy: Proxy) -> dict[str, str]:
     if not proxy.username:
         return {}
-    login = f"{proxy.username}:{proxy.password}".encode()
-    return {"Proxy-Authorization": f"Basic {base64.b64encode(login).decode('ascii')}"}
+    return {"Proxy-Authorization": _basic(proxy.username, proxy.password)}
+
+
+def _basic(user: str, password: str) -> str:
+    login = f"{user}:{password}".encode()
+    return f"Basic {base64.b64encode(login).decode('ascii')}"
 
 
 def _address(url: str) -> URL:

@@ -797,6 +797,124 @@ def test_a_proxys_connection_in_the_clear_carries_one_request() -> None:
     asyncio.run(run())
 
 
+def _through_a_proxy(talk: Talk, **arguments: float) -> Reply:
+    """What a proxy with this talk brings; it is aiohttp that reads it."""
+
+    async def run() -> Reply:
+        async with Server(talk) as server:
+            proxy = Proxy("http", "127.0.0.1", server.port)
+            async with Fetcher(Route(proxy, timeout_s=5), AGENT) as fetcher:
+                return await fetcher.get(
+                    "http://h.example/x",
+                    max_bytes=MAX_BYTES,
+                    timeout_s=arguments.get("timeout_s", 5.0),
+                    idle_s=arguments.get("idle_s", 5.0),
+                )
+
+    return asyncio.run(run())
+
+
+_CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("read", [fetch, _through_a_proxy])
+@pytest.mark.parametrize(
+    ("sent", "then"),
+    [
+        pytest.param(answer(b"x" * MAX_BYTES), None, id="length"),
+        pytest.param(
+            _CHUNKED + b"%x\r\n" % MAX_BYTES + b"x" * MAX_BYTES + b"\r\n0\r\n\r\n",
+            None,
+            id="chunked",
+        ),
+        pytest.param(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * MAX_BYTES, Close, id="close"),
+        pytest.param(b"HTTP/1.0 200 OK\r\n\r\n" + b"x" * MAX_BYTES, Close, id="1.0"),
+        pytest.param(
+            answer(gzip.compress(b"x" * MAX_BYTES), Content_Encoding="gzip"),
+            None,
+            id="gzip",
+        ),
+        pytest.param(
+            b"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n" + answer(b"x" * MAX_BYTES),
+            None,
+            id="interim",
+        ),
+    ],
+)
+def test_a_body_is_the_same_on_both_roads(
+    read: Callable[..., Reply], sent: bytes, then: type[Exception] | None
+) -> None:
+    assert read(always(sent, then)) == Reply(200, b"x" * MAX_BYTES, "")
+
+
+@pytest.mark.parametrize("read", [fetch, _through_a_proxy])
+@pytest.mark.parametrize(
+    ("sent", "then", "said"),
+    [
+        pytest.param(
+            answer(b"x" * (MAX_BYTES + 1)), None, "more than 100000 bytes", id="long"
+        ),
+        pytest.param(
+            answer(b"short", Content_Length="400"), Close, "its body is", id="short"
+        ),
+        pytest.param(_CHUNKED + b"xyz\r\n", Hang, "", id="chunk"),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 5000 + b"\r\n",
+            Hang,
+            "its answer is not HTTP",
+            id="headers",
+        ),
+        pytest.param(b"SSH-2.0-x\r\n", Close, "its answer is not HTTP", id="ssh"),
+        pytest.param(b"", Close, "the server ended the connection", id="nothing"),
+        pytest.param(b"", Hang, "nothing came for too long", id="silence"),
+        pytest.param(
+            answer(b"no", "429 Slow", Content_Type="text/plain"),
+            None,
+            "/x answers 429 Slow: no",
+            id="refusal",
+        ),
+        pytest.param(
+            answer(b"no", "404 None", Content_Length="9", Content_Type="text/plain"),
+            Hang,
+            "/x answers 404 None: no",
+            id="refusal cut off",
+        ),
+        pytest.param(
+            answer(b"", "302 Found", Location="/x"), None, "more than 3", id="loop"
+        ),
+        pytest.param(
+            answer(b"", "302 Found", Location="http://127.0.0.2:1/"),
+            None,
+            "redirects to http://127.0.0.2:1/, which is not followed",
+            id="redirect",
+        ),
+        pytest.param(
+            answer(b"x", Content_Encoding="br"), None, "coding is 'br'", id="coding"
+        ),
+    ],
+)
+def test_a_failure_is_the_same_on_both_roads(
+    read: Callable[..., Reply], sent: bytes, then: type[Exception] | None, said: str
+) -> None:
+    with pytest.raises(SourceError) as caught:
+        read(always(sent, then), idle_s=1.5)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("is_direct", [True, False])
+def test_a_login_in_an_address_is_sent_to_its_server(is_direct: bool) -> None:
+    async def run() -> None:
+        async with Server(always(answer(b"fine"))) as server:
+            proxy = None if is_direct else Proxy("http", "127.0.0.1", server.port)
+            async with Fetcher(Route(proxy, use_environment=False), AGENT) as fetcher:
+                url = f"http://scout:p4ss@127.0.0.1:{server.port}/x"
+                await fetcher.get(url, max_bytes=9)
+            assert "\r\nAuthorization: Basic c2NvdXQ6cDRzcw==\r\n" in server.requests[0]
+            assert "scout" not in server.requests[0]
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize("kind", ["expired", "wrong_name"])
 def test_a_bad_certificate_behind_socks_is_refused(tmp_path: Path, kind: str) -> None:
     ours = Authority.create(tmp_path)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ctmonitor.ct.entry import Leaves
@@ -10,6 +11,9 @@ from ctmonitor.sources.logcursor import LogCursor
 
 # Entries of real logs take 8 kB each; a hostile one may fill them.
 _MOST_BYTES = 128 * 2**20
+# Certificates that are dealt with while readers wait; of a usual tile it is all. What a
+# hostile log fills with names takes 0.4 s.
+_AT_ONCE_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +44,22 @@ class Run:
         # A log of RFC 6962 is asked for the proof of this place when it is resumed.
         return LogCursor(self.leaves.start + handed, self.after.head)
 
+    def parts(self) -> Iterator["Run"]:
+        """Itself, or when its certificates are large several that follow each other."""
+        leaves = self.leaves
+        if leaves is None or len(leaves.data) <= _AT_ONCE_BYTES:
+            yield self
+            return
+        first = size = 0
+        for number, (start, end) in enumerate(leaves.spans[: self.count - 1], 1):
+            size += end - start
+            if size >= _AT_ONCE_BYTES:
+                part = leaves.since(leaves.start + first)
+                yield Run(self.log, part, number - first, self.cursor(number))
+                first, size = number, 0
+        part = leaves.since(leaves.start + first)
+        yield Run(self.log, part, self.count - first, self.after)
+
 
 class Inbox:
     """For the tasks of one event loop; one of them takes."""
@@ -65,7 +85,7 @@ class Inbox:
 
     async def put(self, run: Run) -> None:
         """
-        Add a run, once there is room.
+        Add a run, in its parts, once there is room.
 
         A caller that is cancelled while he waits has added nothing: he reads the same
         entries again.
@@ -73,9 +93,10 @@ class Inbox:
         while self._is_full:
             self._room.clear()
             await self._room.wait()
-        self._runs.append(run)
-        self._entries += run.count
-        self._bytes += run.kept_bytes
+        for part in run.parts():
+            self._runs.append(part)
+            self._entries += part.count
+            self._bytes += part.kept_bytes
         self._news.set()
 
     async def take(self) -> Run | None:

@@ -91,3 +91,30 @@ def test_who_takes_waits_for_news() -> None:
         assert (await asyncio.wait_for(taking, 5)) is not None
 
     within(work())
+
+
+def test_a_run_of_large_certificates_is_taken_in_parts() -> None:
+    """Readers have their turn between two, however much a hostile log sends."""
+    large = b"c" * 300_000
+    leaf_input = bytes(12) + len(large).to_bytes(3, "big") + large + b"\0\0"
+    answer = {"leaf_input": base64.b64encode(leaf_input).decode(), "extra_data": ""}
+    body = json.dumps({"entries": [answer] * 10}).encode()
+    leaves = EntriesLeaves.parse(body, 5, 10)
+
+    async def work() -> None:
+        inbox = Inbox(100)
+        await inbox.put(Run(LOG, leaves, 9, LogCursor(14, HEAD)))
+        assert inbox.waiting == 9
+        inbox.finish()
+        place = 5
+        counts = []
+        while (run := await inbox.take()) is not None:
+            assert run.leaves is not None
+            assert run.leaves.start == place
+            place += run.count
+            counts.append(run.count)
+            assert run.cursor(run.count) == LogCursor(place, HEAD)
+        assert counts == [4, 4, 1]
+        assert inbox.waiting == 0
+
+    within(work())

@@ -280,13 +280,17 @@ class Follower:
                 f"{self._log.name} has {head.size} entries, and is to be read from "
                 f"{at.position}"
             )
-        await self._check_final(head)
-        if before is not None:
+        is_final_known = self._is_final_known(head)
+        if before is not None and is_final_known:
             # Nothing new: no request for a tile or a proof (L7).
             is_read = at.position >= head.size
             if head.size == before.size and (self._is_primed or is_read):
                 return at
+        # Until all is proven the client may know a tree that is not the log's.
+        self._is_primed = False
         at = await client.adopt(head, at)
+        if not is_final_known:
+            await self._check_final(head)
         self._is_primed = True
         is_news = before is None or head.size > before.size
         self._at = at
@@ -325,14 +329,18 @@ class Follower:
             return before
         raise IntegrityError("shrunk", shown, documents)
 
+    def _is_final_known(self, head: TreeHead) -> bool:
+        """Whether there is nothing in `head` for `_check_final`."""
+        size, root = self._log.final_size, self._log.final_root
+        return size is None or not root or head.size < size or root == self._final_root
+
     async def _check_final(self, head: TreeHead) -> None:
         """
         Raises IntegrityError when a read-only log has another tree than the final one
         that the log list names.
         """
         size, root = self._log.final_size, self._log.final_root
-        if size is None or not root or head.size < size or root == self._final_root:
-            return
+        assert size is not None  # noqa: S101  not known, so there is one
         text = b64encode(root).decode("ascii")
         named = {"final_tree_head": {"tree_size": size, "sha256_root_hash": text}}
         final = TreeHead(size, root, 0, json.dumps(named).encode())

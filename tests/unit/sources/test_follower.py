@@ -20,12 +20,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctmonitor.model.log import Log
+from ctmonitor.model.log import Log, TreeHead
 from ctmonitor.net.fetch import Fetcher
 from ctmonitor.net.route import Route
 from ctmonitor.sources.follower import Condition, Follower
 from ctmonitor.sources.logcursor import LogCursor, cursor_name
+from ctmonitor.sources.rfc6962 import RFC6962Log
 from ctmonitor.sources.start import Start
+from ctmonitor.sources.tiled import TiledLog
 from tests.fakes.log import FakeLog
 from tests.fakes.logentries import entries_for, many_entries
 from tests.fakes.logfaults import busy, fault
@@ -850,6 +852,32 @@ def test_a_final_tree_that_the_list_does_not_name_is_a_contradiction(
     (case,) = cases(tmp_path)
     assert case["kind"] == "forked"
     assert "head-before" in case["documents"]
+
+
+@both
+def test_a_head_is_proven_past_the_own_one_before_the_final_tree_is_looked_at(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the client knows the tree of a head that was refused, when it goes on."""
+    log = log_of(SIZE)
+    (other,) = entries_for([["forged.example"]], "cert")
+    forked = log.forked(20, other)
+    client = TiledLog if kind == "tiled" else RFC6962Log
+    adopt = client.adopt
+    bases = []
+
+    async def noting(self: Any, head: TreeHead, at: LogCursor) -> LogCursor:
+        assert at.head is not None
+        bases.append(at.head)
+        return await adopt(self, head, at)
+
+    monkeypatch.setattr(client, "adopt", noting)
+    with LogServer(front_of(forked, kind)) as server:
+        known = final(listed(server)[0], forked, 512)
+        collected, _, done = follow_once(known, cursor_at(log, 300, 300))
+    assert not done
+    assert not collected.entries
+    assert {base.root for base in bases} == {log.tree.root(300)}
 
 
 # Anything in any order

@@ -11,6 +11,9 @@ from ctmonitor.stream.inbox import Run
 # Names that are remembered: a busy hour of all logs gives some millions, and a name
 # comes again within seconds (precertificate and certificate, in several logs).
 WINDOW_NAMES = 100_000
+# Longer ones are not remembered, since a hostile log fills certificates of 16 MB with
+# them; those that lead to a host have 253 at most.
+_MOST_CHARACTERS = 500
 
 # Behind the timestamp of 8 bytes: the entry's type, the SHA-256 of the issuer's key
 # (of a precertificate), the length of the certificate or TBSCertificate.
@@ -34,11 +37,14 @@ class Distinct:
         self._old: set[str] = set()
 
     def of(self, names: Iterable[str]) -> list[str]:
-        """Those of `names` that are not remembered, which from now on they are."""
+        """Those of `names` that are not remembered, which from now on most are."""
         young, old = self._young, self._old
         found = []
         for name in names:
             if name in young:
+                continue
+            if len(name) > _MOST_CHARACTERS:
+                found.append(name)
                 continue
             young.add(name)
             if name not in old:

@@ -54,6 +54,19 @@ def test_what_is_remembered_is_bounded() -> None:
     assert len(distinct._young) + len(distinct._old) <= 200
 
 
+def test_names_that_lead_to_no_host_are_not_remembered() -> None:
+    """Else 100,000 of them fill the memory: certificates have 16 MB."""
+    distinct = Distinct()
+    longest = "a" * 500
+    assert distinct.of([longest, longest, longest + "a", longest + "a"]) == [
+        longest,
+        longest + "a",
+        longest + "a",
+    ]
+    assert distinct.of([longest + "a"]) == [longest + "a"]
+    assert distinct._young == {longest}
+
+
 def test_a_name_is_one_line_whatever_is_in_it() -> None:
     hostile = ["a.example", "b\n.example", "\x1b[2J", "\u202egpj.exe", "ü.example"]
     assert lines(hostile).splitlines() == [

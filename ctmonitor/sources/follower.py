@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 _ROUND_S = 30.0  # then the log is asked for its head again
 _FUTURE_S = 3600.0  # a log's clock may be ahead by this
+_MOST_CASES = 50  # of a log, as evidence
 _MOST_ENTRIES = 2**40  # leaf_index has 40 bits; no log has come near 2**34
 
 
@@ -466,7 +467,7 @@ class Follower:
         self._is_primed = False
         where = None
         case = (exc.kind, exc.detail)
-        if case not in self._cases:
+        if case not in self._cases and len(self._cases) < _MOST_CASES:
             self._cases.add(case)
             where = self._manner.evidence.keep(self._log, exc, self._manner.now())
         pace = self._manner.pace

@@ -20,6 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ctmonitor.errors import IntegrityError
 from ctmonitor.model.log import Log, TreeHead
 from ctmonitor.net.fetch import Fetcher
 from ctmonitor.net.route import Route
@@ -878,6 +879,21 @@ def test_a_head_is_proven_past_the_own_one_before_the_final_tree_is_looked_at(
     assert not done
     assert not collected.entries
     assert {base.root for base in bases} == {log.tree.root(300)}
+
+
+@pytest.mark.parametrize("evidence", [True, False])
+def test_a_log_that_lies_anew_each_time_fills_no_memory(
+    evidence: bool, tmp_path: Path
+) -> None:
+    log = Log(bytes(32), b"", "liar", "operator", "https://liar.example/")
+    how = manner(evidence=tmp_path if evidence else None)
+    client: Any = None  # nothing is asked
+    follower = Follower(log, client, None, Collected().take, how)
+    for number in range(120):
+        follower._doubt(IntegrityError("root", f"entry {number}", {"head": b"h"}))
+    assert len(follower._cases) == 50
+    assert len(cases(tmp_path)) == (50 if evidence else 0)
+    assert follower.status.errors == 120
 
 
 # Anything in any order

@@ -73,7 +73,8 @@ class RFC6962Log:
         self._held_bytes = held_bytes
         self._key = LogKey(log.key)
         self._batch = _MOST_ENTRIES
-        # Some logs prove only sizes that were heads.
+        # Some logs prove only sizes that were heads. Each head is another try, since a
+        # firewall refuses, too.
         self._proves_any_size = True
         self._coding = Coding()
 
@@ -85,6 +86,7 @@ class RFC6962Log:
         """A consistency proof from the head before, and the range to go on from."""
         if not self._verify:
             return LogCursor(at.position, head)
+        self._proves_any_size = True
         before, nodes = at.head, at.nodes
         if before is not None and 0 < before.size < head.size:
             proof = await self._consistency(before.size, head.size)

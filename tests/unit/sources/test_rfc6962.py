@@ -18,7 +18,7 @@ from ctmonitor.sources.logcursor import LogCursor
 from ctmonitor.sources.rfc6962 import RFC6962Log
 from tests.fakes.log import FakeLog
 from tests.fakes.logentries import badly_filled, badly_framed, many_entries
-from tests.fakes.logfaults import fault
+from tests.fakes.logfaults import busy, fault
 from tests.fakes.logserver import Fault, Front, LogReply, LogServer
 from tests.unit.sources.following import (
     client_of,
@@ -109,6 +109,27 @@ def test_a_log_that_refuses_sizes_that_were_no_heads_shows_audit_paths(
     assert size_of(taken) == reached.position == end
     assert reached.nodes == cursor_at(front.log, end).nodes
     assert calls(front).count("get-proof-by-hash") == 1
+
+
+def test_a_proof_that_was_refused_once_is_asked_for_under_the_next_head() -> None:
+    """It may have been a firewall, and audit paths cost the log more."""
+    front = front_of(log_of(600), KIND)
+    front.faults = [busy(times=1, status=403, where="get-sth-consistency")]
+
+    async def sink(leaves: Leaves, at: LogCursor) -> None: ...
+
+    async def run() -> None:
+        async with Fetcher(Route(use_environment=False), "test") as fetcher:
+            client = client_of(listed(server)[0], fetcher)
+            at = LogCursor(0)
+            for end in (300, 500):
+                at = await client.adopt(await client.head(), at)
+                at = await client.read(at, end, lambda: True, sink)
+
+    with LogServer(front) as server:
+        asyncio.run(run())
+    proofs = [call for call in calls(front) if "proof" in call or "consist" in call]
+    assert proofs == ["get-sth-consistency", "get-proof-by-hash", "get-sth-consistency"]
 
 
 def test_a_wrong_audit_path_proves_nothing() -> None:

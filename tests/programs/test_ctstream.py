@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -317,6 +318,8 @@ def test_stats_are_a_table_on_a_terminal(folder: Path) -> None:
                 for _ in range(256):
                     process.stdout.readline()
                 while b"following" not in screen:
+                    readable, _, _ = select.select([master], [], [], _TIMEOUT_S)
+                    assert readable, f"no table: {screen!r}"
                     screen += os.read(master, 65536)
                 process.send_signal(signal.SIGTERM)
                 assert process.wait(_TIMEOUT_S) == 0

@@ -88,6 +88,12 @@ def test_an_answer_that_is_cut_off_is_none(sent: bytes, body: bytes) -> None:
             read(sent[:size], ends=True)
 
 
+def test_a_connection_that_breaks_off_completes_nothing() -> None:
+    reader = read(head() + b"half")
+    with pytest.raises(Unusable, match="broken off"):
+        reader.ended(is_clean=False)
+
+
 @pytest.mark.parametrize(
     "sent",
     [

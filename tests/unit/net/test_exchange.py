@@ -77,7 +77,7 @@ def answering(body: bytes, head: bytes = b"") -> Serve:
 
 
 async def eventually(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(10):  # less than any request here waits
         while not is_so():  # noqa: ASYNC110 # the end of a connection tells nobody
             await asyncio.sleep(0.01)
 
@@ -323,6 +323,27 @@ def test_a_request_is_sent_again_once_over_a_new_connection(
             with pytest.raises(Ended):
                 await ask(connections, found.server)
             assert (requests, found.opened) == (2, 2)
+            await connections.close()
+
+    runner.run(run())
+
+
+def test_connections_that_all_ended_meanwhile_cost_nothing(
+    runner: asyncio.Runner, authority: Authority | None
+) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(0.1)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine")
+        await reader.readuntil(b"\r\n\r\n")  # which is answered by the end
+
+    async def run() -> None:
+        connections = Connections(20)
+        async with site(serve, authority) as found:
+            await asyncio.gather(*(ask(connections, found.server) for _ in range(3)))
+            assert found.opened == 3
+            assert await ask(connections, found.server) == b"fine"
+            assert found.opened == 4
             await connections.close()
 
     runner.run(run())

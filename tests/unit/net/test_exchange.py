@@ -216,8 +216,12 @@ def test_a_connection_that_is_not_used_ends(
 
 
 def test_what_comes_to_a_kept_connection_ends_it(
-    runner: asyncio.Runner, authority: Authority | None
+    monkeypatch: pytest.MonkeyPatch,
+    runner: asyncio.Runner,
+    authority: Authority | None,
 ) -> None:
+    monkeypatch.setattr(exchange, "KEPT_S", 60.0)  # its time does not end it
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine")

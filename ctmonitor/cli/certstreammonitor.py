@@ -38,6 +38,7 @@ from ctmonitor.rules.pattern import is_slow
 from ctmonitor.rules.ruleset import RuleSet
 from ctmonitor.sources.base import Scanner
 from ctmonitor.sources.certstream import CURSOR, shown
+from ctmonitor.sources.logselection import way_out
 from ctmonitor.store.store import Store
 
 NAME = "certstreammonitor.py"
@@ -291,9 +292,9 @@ class _Run:
                 await self.logs.close()
         given_up = [] if self.logs is None else self.logs.given_up()
         for status in given_up:
-            console.complain(
-                f"{NAME}: log {status.log.name}: given up, {status.last_error}"
-            )
+            line = f"{NAME}: log {status.log.name}: given up, {status.last_error}"
+            hint = way_out(status.log, now_utc())
+            console.complain(f"{line}; {hint}" if hint else line)
         is_failed = bool(given_up) or self.output_is_closed
         return console.FAILED if is_failed else console.DONE
 

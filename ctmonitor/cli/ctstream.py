@@ -30,6 +30,7 @@ from ctmonitor.model.clock import now_utc
 from ctmonitor.model.text import shortened
 from ctmonitor.net.route import Proxy, Route
 from ctmonitor.rules.ruleset import RuleSet
+from ctmonitor.sources.logselection import way_out
 from ctmonitor.sources.start import Start
 from ctmonitor.stream.domains import Distinct, lines, names_of
 from ctmonitor.stream.entry import Entry
@@ -306,10 +307,12 @@ class _Stream:
                     await asyncio.gather(show, return_exceptions=True)
         given_up = self._monitor.given_up()
         for status in given_up:
-            console.complain(
+            line = (
                 f"{NAME}: log {status.log.name} could not be read to its end: "
                 f"{status.last_error}"
             )
+            hint = way_out(status.log, now_utc())
+            console.complain(f"{line}; {hint}" if hint else line)
         return console.FAILED if given_up else console.DONE
 
     async def _pump(self) -> None:

@@ -22,7 +22,13 @@ from ctmonitor.sources.logclients import LogClients
 from ctmonitor.sources.logcursor import PREFIX, LogCursor, cursor_name
 from ctmonitor.sources.loglist import KeptList
 from ctmonitor.sources.logs import LogsSource
-from ctmonitor.sources.logselection import Selection, describe, in_vain, select
+from ctmonitor.sources.logselection import (
+    Selection,
+    describe,
+    in_vain,
+    select,
+    unfinished,
+)
 from ctmonitor.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -128,7 +134,7 @@ class LogReading:
             self._config.logs,
             self._config.exclude_logs,
             now=now_utc(),
-            unfinished=set(self._unfinished(kept.list.logs)),
+            unfinished=unfinished(kept.list.logs, self._backlogs(), self._positions),
         )
         return kept, selection
 
@@ -162,19 +168,9 @@ class LogReading:
         self._warned = frozenset(notes)
         return selection.chosen
 
-    def _unfinished(self, listed: Iterable[Log]) -> Iterable[bytes]:
-        """Ids of logs of which something waits, as far as that is known."""
+    def _backlogs(self) -> dict[bytes, int | None]:
         status = [] if self._source is None else self._source.status()
-        waiting = {each.log.log_id: each.backlog or 0 for each in status}
-        for log_ in listed:
-            at = self._positions.get(cursor_name(log_))
-            if log_.log_id in waiting:
-                if waiting[log_.log_id]:
-                    yield log_.log_id
-            elif at is not None and at.head is not None:
-                end = at.head.size if log_.final_size is None else log_.final_size
-                if at.position < end:
-                    yield log_.log_id
+        return {each.log.log_id: each.backlog for each in status}
 
     def _tell_unlisted(self, listed: Iterable[Log]) -> None:
         known = {cursor_name(log_) for log_ in listed}

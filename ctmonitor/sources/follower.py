@@ -29,6 +29,7 @@ from ctmonitor.sources.backlog import Backlog
 from ctmonitor.sources.evidence import Evidence
 from ctmonitor.sources.logclient import LogClient
 from ctmonitor.sources.logcursor import LogCursor
+from ctmonitor.sources.logselection import way_out
 from ctmonitor.sources.start import Start
 
 log = logging.getLogger(__name__)
@@ -441,13 +442,15 @@ class Follower:
             )
         elif failing_s > self._alarm_after_s and not self._is_alarmed:
             self._is_alarmed = True
+            hint = way_out(self._log, self._manner.now())
             log.error(
                 "log %s: could not be read since %s, longer than its merge delay of "
-                "%d s: %s",
+                "%d s: %s%s",
                 self._log.name,
                 utc_text(self._since),
                 self._log.mmd_s,
                 self._last_error,
+                f"; {hint}" if hint else "",
             )
         pace = self._manner.pace
         asked_s = exc.retry_after_s if isinstance(exc, SourceError) else None

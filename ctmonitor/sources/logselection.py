@@ -1,11 +1,12 @@
 """Which logs of a list are followed, and why the others are not."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
 from ctmonitor.model.log import Log, LogState
+from ctmonitor.sources.logcursor import LogCursor, cursor_name
 
 # Pending logs hold copies at most: no browser takes their SCTs, so a certificate that
 # is believed stands in another log, too. Logs without state are those of lists that
@@ -76,6 +77,46 @@ def select(
         else:
             chosen.append(log)
     return Selection(tuple(chosen), tuple(left_out), tuple(unmatched))
+
+
+def unfinished(
+    logs: Iterable[Log],
+    backlogs: Mapping[bytes, int | None],
+    stored: Mapping[str, LogCursor],
+) -> set[bytes]:
+    """
+    Ids of logs of which something waits, as far as that is known; for `select`.
+
+    Args:
+        backlogs: by id, of logs that are followed.
+        stored: by `cursor_name`, where earlier runs stopped.
+    """
+    found = set()
+    for log in logs:
+        at = stored.get(cursor_name(log))
+        if log.log_id in backlogs:
+            if backlogs[log.log_id]:
+                found.add(log.log_id)
+        elif at is not None and at.head is not None:
+            end = at.head.size if log.final_size is None else log.final_size
+            if at.position < end:
+                found.add(log.log_id)
+    return found
+
+
+def way_out(log: Log, now: datetime) -> str:
+    """
+    What to do about a log that cannot be read, and is over; else empty.
+
+    It is read for as long as entries of it are left, which nobody may serve any more.
+    """
+    reason = _why_not(log, (), DEFAULT_STATES, now)
+    if not reason:
+        return ""
+    return (
+        f"{reason}: when it was switched off for good, name it in [SOURCES] "
+        "Exclude_Logs"
+    )
 
 
 def describe(selection: Selection, unusable: Sequence[str] = ()) -> list[str]:

@@ -42,9 +42,9 @@ from ctmonitor.sources.evidence import Evidence
 from ctmonitor.sources.fleet import Fleet
 from ctmonitor.sources.follower import Follower, LogStatus, Manner, Pace
 from ctmonitor.sources.logclients import LogClients, user_agent
-from ctmonitor.sources.logcursor import LogCursor, cursor_name
+from ctmonitor.sources.logcursor import LogCursor
 from ctmonitor.sources.loglist import KeptList
-from ctmonitor.sources.logselection import describe, select
+from ctmonitor.sources.logselection import describe, select, unfinished
 from ctmonitor.sources.start import Start
 from ctmonitor.stream import state as states
 from ctmonitor.stream.entry import Entry, read_entry
@@ -493,12 +493,14 @@ class LogMonitor:
 
     def _chosen(self, kept: KeptList) -> Sequence[Log]:
         now = now_utc()
+        backlogs = {each.log.log_id: each.backlog for each in self._status()}
+        stored = states.cursors(self._known)
         selection = select(
             kept.list.logs,
             self._include,
             self._exclude,
             now=now,
-            unfinished=set(self._unfinished(kept.list.logs)),
+            unfinished=unfinished(kept.list.logs, backlogs, stored),
         )
         for note in sorted(set(kept.notes) - self._told_notes):
             log.warning("%s", note)
@@ -528,20 +530,6 @@ class LogMonitor:
                 "positions are kept: %s",
                 ", ".join(gone),
             )
-
-    def _unfinished(self, listed: Iterable[Log]) -> Iterator[bytes]:
-        """Ids of logs of which something waits, as far as that is known."""
-        waiting = {each.log.log_id: each.backlog or 0 for each in self._status()}
-        stored = states.cursors(self._known)
-        for log_ in listed:
-            at = stored.get(cursor_name(log_))
-            if log_.log_id in waiting:
-                if waiting[log_.log_id]:
-                    yield log_.log_id
-            elif at is not None and at.head is not None:
-                end = at.head.size if log_.final_size is None else log_.final_size
-                if at.position < end:
-                    yield log_.log_id
 
     def _status(self) -> list[LogStatus]:
         if self._fleet is not None:

@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.fakes.api import ApiServer, Reply
 from tests.fakes.feed import FeedServer
 from tests.fakes.log import FakeLog
@@ -281,6 +283,28 @@ def test_once_names_the_log_that_it_gave_up(folder: Path) -> None:
     (line,) = (line for line in result.err.splitlines() if line.startswith(given_up))
     assert "404" in line
     assert result.found == ["paypal-login-live.example"]
+
+
+@pytest.mark.parametrize("program", [DAEMON, "ctstream.py"])
+def test_a_retired_log_that_is_given_up_is_told_with_the_way_out(
+    folder: Path, program: str
+) -> None:
+    """It is chosen for as long as entries are left, and nobody serves them."""
+    gone = static(FakeLog("gone.example", hit("paypal-login-gone.example")), "gone")
+    gone.faults.append(fault("not found"))
+    with LogServer(gone) as server:
+        config = following(folder, server, SOURCES__Logs="gone.example")
+        listed = json.loads((folder / "logs.json").read_bytes())
+        (log,) = listed["operators"][0]["tiled_logs"]
+        log["state"] = {"retired": {"timestamp": "2026-01-01T00:00:00Z"}}
+        (folder / "logs.json").write_text(json.dumps(listed))
+        result = run(program, "-c", config.name, "--once", cwd=folder)
+    assert result.code == 1
+    way_out = (
+        "; state retired: when it was switched off for good, name it in [SOURCES] "
+        "Exclude_Logs"
+    )
+    assert [line for line in result.err.splitlines() if line.endswith(way_out)]
 
 
 def test_settings_that_no_log_meets_are_told(folder: Path) -> None:

@@ -5,8 +5,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ctmonitor.ct.loglist import parse_log_list
-from ctmonitor.model.log import Log, LogState
-from ctmonitor.sources.logselection import Selection, describe, in_vain, select
+from ctmonitor.model.log import Log, LogState, TreeHead
+from ctmonitor.sources.logcursor import LogCursor, cursor_name
+from ctmonitor.sources.logselection import (
+    Selection,
+    describe,
+    in_vain,
+    select,
+    unfinished,
+    way_out,
+)
 from tests.data import VECTORS
 
 NOW = datetime(2026, 7, 15, tzinfo=UTC)
@@ -139,6 +147,30 @@ def test_what_was_begun_is_drained() -> None:
     assert "Rejected" not in _names(found)
     found = select(LOGS, [], ["retired"], now=NOW, unfinished=begun)
     assert "Retired" not in _names(found)
+
+
+def test_what_waits_is_unfinished() -> None:
+    """What a follower knows goes before what an earlier run stored."""
+    head = TreeHead(9, b"", 0)
+    done, left = LogCursor(9, head), LogCursor(5, head)
+    ended = _log("Ended", final_size=5)
+    names = ("New", "Begun", "Read", "Behind", "Caught up", "Starting")
+    logs = [*map(_log, names), ended]
+    stored = {cursor_name(log): left for log in logs[1:]}
+    stored[cursor_name(logs[2])] = done
+    backlogs = {b"Behind": 4, b"Caught up": 0, b"Starting": None}
+    assert unfinished(logs, backlogs, stored) == {b"Begun", b"Behind"}
+    assert unfinished(logs, {}, {cursor_name(logs[0]): LogCursor(5)}) == set()
+
+
+def test_a_log_that_is_over_can_be_excluded_when_nobody_serves_it() -> None:
+    told = {log.name: way_out(log, NOW) for log in LOGS}
+    over = {name: words for name, words in told.items() if words}
+    assert set(over) == {"Pending", "Retired", "Rejected", "Over"}
+    assert over["Retired"] == (
+        "state retired: when it was switched off for good, name it in [SOURCES] "
+        "Exclude_Logs"
+    )
 
 
 def test_states_can_be_set() -> None:

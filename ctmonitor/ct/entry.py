@@ -9,6 +9,13 @@ from typing import Protocol
 
 import msgspec
 
+# In a TimestampedEntry, behind the timestamp of 8 bytes: the low byte of the entry's
+# type, and the certificate, or TBSCertificate behind the SHA-256 of the issuer's key;
+# its length comes before.
+TYPE_AT = 9
+CERTIFICATE_AT = 8 + 2 + 3
+TBS_CERTIFICATE_AT = 8 + 2 + 32 + 3
+
 
 # Made in a tenth of the time of a frozen dataclass, once for each candidate.
 class LogEntry(msgspec.Struct, frozen=True, gc=False):

@@ -12,7 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ctmonitor.ct.entry import Leaves, LogEntry
+from ctmonitor.ct.entry import (
+    CERTIFICATE_AT,
+    TBS_CERTIFICATE_AT,
+    TYPE_AT,
+    Leaves,
+    LogEntry,
+)
 from ctmonitor.ct.x509 import (
     BMP_STRING,
     COMMON_NAME,
@@ -37,13 +43,6 @@ LEAF_MARKS = (
 # Parsed without a pause; of a usual tile it is all. What a hostile log fills with names
 # of one byte takes 0.1 s, and an answer of 19 MB took 5 s, in which other logs waited.
 _AT_ONCE_BYTES = 256 * 1024
-
-# Behind the timestamp of 8 bytes: the entry's type, the SHA-256 of the issuer's key
-# (of a precertificate), the length of the certificate or TBSCertificate.
-_TYPE = 8
-_PRECERT = b"\0\1"
-_CERTIFICATE = _TYPE + 2 + 3
-_TBS_CERTIFICATE = _TYPE + 2 + 32 + 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +171,10 @@ def candidates(leaves: Leaves, scanner: Scanner | None) -> list[int]:
 def _is_candidate(leaves: Leaves, start: int, end: int, hits: Sequence[int]) -> bool:
     data = leaves.data
     timestamp = start + leaves.lead
-    kind = timestamp + _TYPE
-    is_precert = data[kind : kind + 2] == _PRECERT
-    at = timestamp + (_TBS_CERTIFICATE if is_precert else _CERTIFICATE)
+    kind = timestamp + TYPE_AT
+    # A slice, since an entry with a broken framing may end before it.
+    is_precert = data[kind : kind + 1] == b"\1"
+    at = timestamp + (TBS_CERTIFICATE_AT if is_precert else CERTIFICATE_AT)
     spans = name_spans(data, at, end, is_precert, hits[-1])
     if spans is None:
         return True

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
+from ctmonitor.ct.entry import CERTIFICATE_AT, TBS_CERTIFICATE_AT, TYPE_AT
 from ctmonitor.ct.names import plain_names
 from ctmonitor.model.log import Log
 from ctmonitor.model.text import printable
@@ -14,12 +15,6 @@ WINDOW_NAMES = 100_000
 # Longer ones are not remembered, since a hostile log fills certificates of 16 MB with
 # them; those that lead to a host have 253 at most.
 _MOST_CHARACTERS = 500
-
-# Behind the timestamp of 8 bytes: the entry's type, the SHA-256 of the issuer's key
-# (of a precertificate), the length of the certificate or TBSCertificate.
-_TYPE = 9
-_CERTIFICATE = 8 + 2 + 3
-_TBS_CERTIFICATE = 8 + 2 + 32 + 3
 
 NoteMalformed = Callable[[Log, int, str], None]
 
@@ -72,8 +67,8 @@ def names_of(run: Run, note_malformed: NoteMalformed) -> list[str]:
         found = None
         if number not in malformed:
             at = start + lead
-            is_precert = data[at + _TYPE] == 1
-            at += _TBS_CERTIFICATE if is_precert else _CERTIFICATE
+            is_precert = data[at + TYPE_AT] == 1
+            at += TBS_CERTIFICATE_AT if is_precert else CERTIFICATE_AT
             found = plain_names(data, text, at, end, is_precert)
         if found is not None:
             names += found

@@ -37,6 +37,8 @@ LEAF_INDEX = 0  # type of the only extension that is defined
 _LEAF_INDEX_HEAD = bytes((LEAF_INDEX, 0, 5))  # its type, and its length
 _TYPE_AT = 11  # where the low byte of the entry_type stands in a leaf_input
 _HEAD = struct.Struct(">HQHI").unpack_from  # to the first byte of the signed entry
+# Real ones have some three; four million of one byte fit into an answer, and take 2 s.
+_MAX_CHAIN = 1_000
 _U32 = struct.Struct(">I").unpack_from
 _U16 = struct.Struct(">H").unpack_from
 
@@ -341,6 +343,8 @@ def _extra_data(
     at = chain_at
     chain = []
     while at < len(data):
+        if len(chain) == _MAX_CHAIN:
+            raise FormatError("extra_data: chain too long", f"entry {index}")
         certificate, at = _asn1_cert(data, at, index)
         chain.append(certificate)
     return pre_certificate, tuple(chain)

@@ -503,3 +503,21 @@ def _signs_precertificates(issuer: x509.Certificate) -> bool:
     except (x509.ExtensionNotFound, ValueError):
         return False
     return x509.ObjectIdentifier("1.3.6.1.4.1.11129.2.4.4") in usage.value
+
+
+@pytest.mark.parametrize("certificates", [1000, 1001])
+def test_a_chain_without_end_is_not_read(certificates: int) -> None:
+    """It would take as long as all entries of some thousand answers."""
+    chain = b"\0\0\1a" * certificates
+    extra_data = len(chain).to_bytes(3, "big") + chain
+    row = {
+        "leaf_input": base64.b64encode(bytes(12) + b"\0\0\1c\0\0").decode(),
+        "extra_data": base64.b64encode(extra_data).decode(),
+    }
+    leaves = EntriesLeaves.parse(json.dumps({"entries": [row]}).encode(), 0, 1)
+    if certificates == 1000:
+        assert leaves.entry(0).chain == (b"a",) * 1000
+        return
+    with pytest.raises(FormatError, match="extra_data: chain too long: entry 0"):
+        leaves.entry(0)
+    assert leaves.signed(0).signed_entry == b"c"

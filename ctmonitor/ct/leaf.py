@@ -341,7 +341,7 @@ def _extra_data(
             "extra_data: chain of other length than it says", f"entry {index}"
         )
     at = chain_at
-    chain = []
+    chain: list[bytes] = []
     while at < len(data):
         if len(chain) == _MAX_CHAIN:
             raise FormatError("extra_data: chain too long", f"entry {index}")

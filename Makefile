@@ -59,7 +59,7 @@ run:
 
 test: dev-environment
 	@echo '== Tests, three at a time: most of them wait for somebody'
-	@"$(PYTHON)" -m pytest -m 'not soak' -n 3 $(ARGS)
+	@"$(PYTHON)" -m pytest -m 'not soak' -n 3 --dist worksteal $(ARGS)
 
 check: dev-environment
 	@echo '== Format (ruff format)'

@@ -227,13 +227,14 @@ def _look_at(settings: Path) -> int:
         "  make demo-feed              the same over a real websocket"
         if settings == _SETTINGS
         else "  make demo                   the same from a file",
+        "  make demo-logs              the same names from two signed logs",
         "  make test                   all tests",
-        "  cp conf/example.conf my.conf, then edit my.conf: keywords and ACTServer",
-        "  make run CONF=my.conf       the daemon on your feed, until Ctrl-C",
+        "  cp conf/example.conf my.conf, then edit my.conf: keywords, Source = logs",
+        "  make run CONF=my.conf       the daemon on the public logs, until Ctrl-C",
         "  .venv/bin/python scanhost.py -c my.conf",
         "                              visits what it found; from cron or a timer",
         "",
-        "README.md tells how to run a feed of your own.",
+        "README.md tells the rest, and how to read a feed of your own.",
     )
     return code
 

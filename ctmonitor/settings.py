@@ -502,8 +502,8 @@ SETTINGS: tuple[Setting, ...] = (
         key="Keep_Days",
         attribute="keep_days",
         kind=Kind.INTEGER,
-        help="How long sent alerts, and visits to hosts no longer followed, are kept; "
-        "0 is for ever",
+        help="How long sent alerts, visits to hosts no longer followed, and records of "
+        "malformed entries are kept; 0 is for ever",
         default="365",
         unit="days",
         minimum=0,

@@ -428,11 +428,17 @@ class _Run:
             before = now - timedelta(days=days)
             visits = self._store.followups().forget(before)
             alerts = self._store.outbox().forget(before)
+            malformed = self._store.forget_malformed(before)
         except StoreError as exc:
             self._fail(f"what is old was not removed: {exc}")
             return
-        if visits or alerts:
-            log.info("removed as old: %d visits, %d alerts", visits, alerts)
+        if visits or alerts or malformed:
+            log.info(
+                "removed as old: %d visits, %d alerts, %d malformed entries",
+                visits,
+                alerts,
+                malformed,
+            )
 
     async def _followed(self, followup: FollowUp, started: datetime) -> Summary:
         """Visits; a host that comes up is told while others are still visited."""

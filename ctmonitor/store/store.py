@@ -81,6 +81,7 @@ _LOGGER = logging.getLogger(__name__)
 BUSY_TIMEOUT_S = 10.0
 # Of one log; a log that serves nothing but rubbish must not fill the disk.
 MAX_MALFORMED_A_DAY = 1000
+_FORGOTTEN_AT_ONCE = 500  # malformed entries removed in a transaction
 # Alerts of hosts that are new or followed again, which were stored at this time.
 OutboxOf = Callable[[Sequence[Recorded], datetime], Iterable[OutboxItem]]
 _ATTEMPTS = 10  # to write a batch while others write the same hosts
@@ -347,6 +348,39 @@ class Store:
         )
         with self._database.writing() as connection:
             connection.execute(statement)
+
+    def forget_malformed(self, before: datetime) -> int:
+        """
+        Removes the malformed entries that were recorded before `before`.
+
+        It goes in steps: when one fails, those before it stay.
+
+        Returns:
+            The number of entries that were removed.
+
+        Raises:
+            StoreUnavailable, StoreError: as `record`.
+        """
+        c = MALFORMED.c
+        # Log by log, as the index has them: nobody has to look at those that stay.
+        next_log = select(func.min(c.log)).where(c.log > bindparam("log"))
+        query = (
+            select(c.log_index)
+            .where(c.log == bindparam("log"), c.recorded_at < moment_text(before))
+            .limit(_FORGOTTEN_AT_ONCE)
+        )
+        log: str | None = ""
+        removed = 0
+        while log is not None:
+            with self._database.writing() as connection:
+                indexes = connection.execute(query, {"log": log}).scalars().all()
+                for some in chunks(indexes):
+                    is_old = (c.log == log) & c.log_index.in_(some)
+                    gone = connection.execute(MALFORMED.delete().where(is_old))
+                    removed += gone.rowcount
+                if len(indexes) < _FORGOTTEN_AT_ONCE:
+                    log = connection.execute(next_log, {"log": log}).scalar()
+        return removed
 
     def close(self) -> None:
         """Gives the database free; a second call does nothing."""

@@ -33,6 +33,27 @@ def keys(folder: Path) -> list[str]:
     return [key for (key,) in found]
 
 
+def record(folder: Path, *entries: tuple[int, str]) -> None:
+    """Malformed entries: index, and when it was recorded."""
+    with closing(sqlite3.connect(folder / "found.sqlite3")) as connection, connection:
+        connection.executemany(
+            "INSERT INTO ctm_malformed VALUES ('https://log.example/', ?, '', '', ?)",
+            entries,
+        )
+
+
+@pytest.mark.parametrize(("days", "left"), [("365", [2]), ("0", [1, 2])])
+def test_old_malformed_entries_are_removed_likewise(
+    folder: Path, days: str, left: list[int]
+) -> None:
+    with open_store(db_file=folder / "found.sqlite3", url="", table="CertMon"):
+        pass
+    record(folder, (1, _OLD), (2, _NEW))
+    assert scan(folder, DATABASE__Keep_Days=days).code == 0
+    found = rows(folder / "found.sqlite3", "SELECT log_index FROM ctm_malformed")
+    assert sorted(index for (index,) in found) == left
+
+
 @pytest.mark.parametrize(
     ("days", "left"), [("365", ["new", "waits"]), ("0", ["new", "old", "waits"])]
 )

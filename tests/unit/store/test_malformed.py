@@ -62,6 +62,24 @@ def test_they_are_listed_since_a_time(place: Place) -> None:
     assert len(listed(place)) == 2
 
 
+def test_what_was_recorded_before_a_time_is_forgotten_of_each_log(place: Place) -> None:
+    now = [NOON]
+    logs = [LOG, "https://another.example/", ""]
+    old = [replace(ENTRY, log=log, index=n) for log in logs for n in range(501)]
+    with place.open(now=lambda: now[0]) as store:
+        assert store.forget_malformed(NOON) == 0
+        for start in range(0, len(old), 1000):
+            store.record([], malformed=old[start : start + 1000])
+        now[0] = NOON + timedelta(hours=1)
+        store.record([], malformed=[replace(ENTRY, log=log, index=501) for log in logs])
+        assert store.forget_malformed(NOON) == 0
+        assert store.forget_malformed(now[0]) == len(old)
+        assert store.forget_malformed(now[0]) == 0
+    assert {(each.log, each.index) for each in listed(place)} == {
+        (log, 501) for log in logs
+    }
+
+
 def test_of_each_log_so_many_a_day(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:

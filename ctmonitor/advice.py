@@ -27,7 +27,10 @@ def check_required(
     readings: Readings, problems: Problems, *, needs_source: bool
 ) -> None:
     """Notes settings that must have a value and have none."""
-    needed = {Required.ALWAYS}
+    needed: set[Required] = set()
+    others = (readings["regex_file"], readings["brand_file"])
+    if not any(other.text or other.is_refused for other in others):
+        needed.add(Required.WITHOUT_OTHER_RULES)
     source = readings["source"]
     if needs_source and not source.is_refused:
         if "replay" in source.value:

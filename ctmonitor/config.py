@@ -45,6 +45,12 @@ class Config:
     search_keywords: str
     blacklist_keywords: str
     detection_threshold: int
+    regex_file: str
+    allow_file: str
+    brand_file: str
+    popular_file: str
+    popular_ranks: int
+    alert_score: int
     source: frozenset[str]
     replay_file: str
     stall_seconds: float

@@ -75,9 +75,9 @@ class Required(StrEnum):
     """When a setting must have a value."""
 
     NEVER = ""
-    ALWAYS = "required"
     WITH_CERTSTREAM = "required unless Source is logs or replay"
     WITH_REPLAY = "required when Source is replay"
+    WITHOUT_OTHER_RULES = "required unless RegexFile or BrandFile is given"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,7 @@ SETTINGS: tuple[Setting, ...] = (
         kind=Kind.REGEX,
         help="Keywords looked for in host names, without regard to case",
         since=_OLD,
-        required=Required.ALWAYS,
+        required=Required.WITHOUT_OTHER_RULES,
         example="paypal|apple|account|secure|login",
     ),
     Setting(
@@ -204,6 +204,63 @@ SETTINGS: tuple[Setting, ...] = (
         minimum=1,
         since=_OLD,
         example="2",
+    ),
+    Setting(
+        section="SEARCH",
+        key="RegexFile",
+        attribute="regex_file",
+        kind=Kind.PATH,
+        help="Regular expressions, one a line, each of which makes a finding by itself",
+        note=("docs/rules.md shows the forms of this file and of those below.",),
+    ),
+    Setting(
+        section="SEARCH",
+        key="AllowFile",
+        attribute="allow_file",
+        kind=Kind.PATH,
+        help="Domains, hosts and expressions that are never a finding",
+        note=("It is read again when it changes, as the other files of rules are.",),
+    ),
+    Setting(
+        section="SEARCH",
+        key="BrandFile",
+        attribute="brand_file",
+        kind=Kind.PATH,
+        help="Brands, in JSON or INI, whose look-alikes are findings",
+        example="conf/brands.json",
+    ),
+    Setting(
+        section="SEARCH",
+        key="PopularFile",
+        attribute="popular_file",
+        kind=Kind.PATH,
+        help="A list of popular domains, which are never look-alikes",
+        note=("Tranco, Umbrella or one domain a line; .gz is read, too.",),
+    ),
+    Setting(
+        section="SEARCH",
+        key="PopularRanks",
+        attribute="popular_ranks",
+        kind=Kind.INTEGER,
+        help="How many lines of PopularFile count, from the top",
+        default="100000",
+        unit="domains",
+        minimum=1,
+        maximum=10_000_000,
+    ),
+    Setting(
+        section="SEARCH",
+        key="AlertScore",
+        attribute="alert_score",
+        kind=Kind.INTEGER,
+        help="Score from which on a look-alike is a finding",
+        default="100",
+        minimum=1,
+        maximum=100_000,
+        note=(
+            "docs/quality.md shows what other values find. The parts of the score are",
+            "in [WEIGHTS].",
+        ),
     ),
     Setting(
         section="SOURCES",

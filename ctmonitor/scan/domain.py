@@ -7,17 +7,15 @@ Source: RFC 9082 section 3.1.3 (domain/<name>), RFC 9083 section 5.3.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from publicsuffixlist import PublicSuffixList
-
 from ctmonitor.errors import FormatError
 from ctmonitor.model.clock import utc_text
 from ctmonitor.model.site import Enrichment, EnrichmentStatus, SiteReport
+from ctmonitor.model.suffix import suffixes
 from ctmonitor.model.text import shortened
 from ctmonitor.net.client import Answer, Client
 from ctmonitor.scan import rdap
@@ -144,10 +142,9 @@ def registrable(host: str) -> str | None:
     except ValueError:
         if not name.isascii() or not name.isprintable() or "/" in name:
             return None
-        return _suffixes().privatesuffix(name) or None
+        labels = name.split(".")
+        if "" in labels:
+            return None
+        at = suffixes().split(labels, only_icann=True).at
+        return ".".join(labels[at - 1 :]) if at > 0 else None
     return None
-
-
-@cache
-def _suffixes() -> PublicSuffixList:
-    return PublicSuffixList(only_icann=True)

@@ -1,20 +1,18 @@
-"""check_rules.py: what the rules say of names, without network or database."""
+"""check_rules.py: what the rules say of names, without network."""
 
 import argparse
-import json
 import sys
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from ctmonitor.cli import assemble, console
+from ctmonitor.cli import assemble, check_many, console
+from ctmonitor.cli.check_names import hits, lines, name_of
+from ctmonitor.cli.check_verdicts import as_json, verdict_object, verdict_row
 from ctmonitor.errors import ConfigError
 from ctmonitor.model.name import host_of
 from ctmonitor.model.text import printable
 from ctmonitor.model.verdict import NameVerdict, Outcome
-from ctmonitor.rules.prefilter import Prefilter
 from ctmonitor.rules.ruleset import RuleSet
 
 NAME = "check_rules.py"
@@ -24,16 +22,19 @@ _EXAMPLES = (
     "check_rules.py -c conf/example.conf -d https://Login-PayPal.com/x -d b\u00fc.de",
     "check_rules.py -c conf/example.conf --file names.txt > verdicts.tsv",
     "zcat names.gz | check_rules.py -c conf/example.conf --file - --format json",
+    "check_rules.py -c my.conf --backtest names.gz                 before it goes live",
+    "check_rules.py -c my.conf --backtest names.gz --compare new.conf --output all.tsv",
+    "check_rules.py -c my.conf --suggest names.gz                  what to change",
 )
+_MOST = 1_000_000  # samples are kept in memory
 _SENTENCES = {
     # Spelled as the scripts of CertStreamMonitor's users search for it.
     Outcome.NONE: "No match - Keywords not found.",
     Outcome.BELOW: "No match - Detection threashold not reached.",
     Outcome.BLOCKED: "No match - Blacklisted keywords.",
+    Outcome.ALLOWED: "No match - Allow-listed.",
     Outcome.MATCH: "This is a match, detection threashold reached.",
 }
-_BLOCK_BYTES = 1024 * 1024
-_LINE_BYTES = 64 * 1024
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,31 +59,118 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         "reasons with tabs between",
     )
     parser.add_argument(
+        "--backtest",
+        metavar="FILE",
+        help="count what the rules find, in total, by rule and by day: names a line, "
+        "certstream messages a line, each also as .gz or `-`, an SQLite database of "
+        "certstreammonitor.py, or a postgresql:// address",
+    )
+    parser.add_argument(
+        "--compare",
+        metavar="CONF",
+        help="with --backtest: what these rules find and those of CONF do not, and "
+        "the reverse",
+    )
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        default="",
+        help="with --backtest: write all findings to FILE, as --file has them",
+    )
+    parser.add_argument(
+        "--samples",
+        type=_count,
+        metavar="N",
+        help="with --backtest: show N findings at random (10)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=_count,
+        metavar="N",
+        help="with --backtest: other findings at random for each N (0)",
+    )
+    parser.add_argument(
+        "--suggest",
+        metavar="FILE",
+        help="rules that never fire, that fire too often, or that another covers, and "
+        "lines for AllowFile, by the names of FILE (as for --backtest)",
+    )
+    parser.add_argument(
+        "--share",
+        type=_share,
+        metavar="SHARE",
+        help="with --suggest: the share of names that is too often (0.001)",
+    )
+    parser.add_argument(
         "--format",
         choices=("text", "json"),
         default="text",
         help="json: one object a line",
     )
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    modes = [
+        option
+        for option, is_given in (
+            ("-d or --file", options.domain or options.file),
+            ("--backtest", options.backtest),
+            ("--suggest", options.suggest),
+        )
+        if is_given
+    ]
+    if len(modes) > 1:
+        parser.error(f"{' and '.join(modes)} do not go together")
+    for option in ("compare", "output", "samples", "seed"):
+        if getattr(options, option) not in (None, "") and not options.backtest:
+            parser.error(f"--{option} goes with --backtest")
+    if options.share is not None and not options.suggest:
+        parser.error("--share goes with --suggest")
+    return options
+
+
+def _count(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() else -1
+    if not 0 <= number <= _MOST:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to {_MOST:,}")
+    return number
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no share from 0 to 1, such as 0.001"
+        )
+    return share
 
 
 def _main(options: argparse.Namespace) -> int:
-    if not options.domain and not options.file:
+    if not (options.domain or options.file or options.backtest or options.suggest):
         raise ConfigError(
             "Nothing to check: give a name with -d or a file with --file."
         )
-    ruleset = assemble.rules(console.configuration(options, needs_source=False))
-    if options.domain:
-        _check_domains(ruleset, options.domain, options.format)
-    if options.file:
-        _check_file(ruleset, options.file, options.format)
+    config = console.configuration(options, needs_source=False)
+    if options.suggest:
+        check_many.suggest(options, config)
+    elif options.backtest and options.compare:
+        check_many.compare(options, config)
+    elif options.backtest:
+        check_many.backtest(options, config)
+    else:
+        ruleset = assemble.rules(config)
+        if options.domain:
+            _check_domains(ruleset, options.domain, options.format)
+        if options.file:
+            _check_file(ruleset, options.file, options.format)
     return console.DONE
 
 
 def _check_domains(ruleset: RuleSet, pasted: Sequence[str], form: str) -> None:
     if form == "json":
         for text in pasted:
-            print(_json(ruleset.judge_name(host_of(text))))
+            print(as_json(verdict_object(ruleset.judge_name(host_of(text)))))
         return
     print(ruleset.describe())
     for text in pasted:
@@ -107,9 +195,9 @@ def _check_file(ruleset: RuleSet, file: str, form: str) -> None:
 
 def _print_verdicts(ruleset: RuleSet, stream: IO[bytes], form: str) -> None:
     prefilter = ruleset.prefilter()
-    for lines in _blocks(stream):
-        names = [_name(line) for line in lines]
-        hit = _hits(prefilter, names)
+    for some in lines(stream):
+        names = [name_of(line) for line in some]
+        hit = hits(prefilter, names)
         out: list[str] = []
         for number, name in enumerate(names):
             if not name:
@@ -118,58 +206,9 @@ def _print_verdicts(ruleset: RuleSet, stream: IO[bytes], form: str) -> None:
                 verdict = ruleset.judge_name(name)
             else:
                 verdict = NameVerdict(name, Outcome.NONE)
-            out.append(_json(verdict) if form == "json" else _row(verdict))
+            is_json = form == "json"
+            out.append(
+                as_json(verdict_object(verdict)) if is_json else verdict_row(verdict)
+            )
         if out:
             sys.stdout.write("\n".join(out) + "\n")
-
-
-def _blocks(stream: IO[bytes]) -> Iterator[list[bytes]]:
-    rest = b""
-    while block := stream.read(_BLOCK_BYTES):
-        lines = (rest + block).split(b"\n")
-        rest = lines.pop()[:_LINE_BYTES]
-        yield lines
-    if rest:
-        yield [rest]
-
-
-def _name(line: bytes) -> str:
-    """The name on a line; nearly all are plain and need nothing done to them."""
-    text = line[:_LINE_BYTES].decode("utf-8", "replace").strip()
-    if text.isascii() and text.islower() and not _PASTED.intersection(text):
-        return text[:-1] if text.endswith(".") and len(text) > 1 else text
-    return host_of(text)
-
-
-_PASTED = frozenset("/:?#@[]() \t")
-
-
-def _hits(prefilter: Prefilter | None, names: Sequence[str]) -> Iterable[int]:
-    """Positions of the names that a rule may fire on."""
-    if prefilter is None:
-        return range(len(names))
-    encoded = [name.encode("utf-8", "replace") for name in names]
-    starts = list(accumulate((len(name) + 1 for name in encoded), initial=0))
-    ends = prefilter.ends(b"\n".join(encoded))
-    return {bisect_right(starts, end - 1) - 1 for end in ends}
-
-
-def _row(verdict: NameVerdict) -> str:
-    reasons = ",".join(reason.rule for reason in verdict.reasons)
-    name = printable(verdict.name)
-    return f"{name}\t{verdict.score}\t{verdict.outcome.value}\t{printable(reasons)}"
-
-
-def _json(verdict: NameVerdict) -> str:
-    return json.dumps(
-        {
-            "name": printable(verdict.name),
-            "score": verdict.score,
-            "verdict": verdict.outcome.value,
-            "reasons": [
-                {"rule": reason.rule, "kind": reason.kind, "weight": reason.weight}
-                for reason in verdict.reasons
-            ],
-        },
-        ensure_ascii=False,
-    )

@@ -1,0 +1,52 @@
+"""Verdicts as check_rules.py writes them: a row, an object, a line for people."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from ctmonitor.cli.check_tally import table
+from ctmonitor.model.text import printable, shortened
+from ctmonitor.model.verdict import NameVerdict
+
+
+def verdict_object(verdict: NameVerdict) -> dict[str, Any]:
+    """A verdict for programs."""
+    return {
+        "name": printable(verdict.name),
+        "score": verdict.score,
+        "verdict": verdict.outcome.value,
+        "reasons": [
+            {"rule": reason.rule, "kind": reason.kind, "weight": reason.weight}
+            | ({"brand": reason.brand} if reason.brand else {})
+            for reason in verdict.reasons
+        ],
+    }
+
+
+def as_json(thing: Any) -> str:
+    """One line of JSON."""
+    return json.dumps(thing, ensure_ascii=False)
+
+
+def verdict_row(verdict: NameVerdict) -> str:
+    """Name, score, verdict and reasons with tabs between."""
+    reasons = ",".join(reason.rule for reason in verdict.reasons)
+    name = printable(verdict.name)
+    return f"{name}\t{verdict.score}\t{verdict.outcome.value}\t{printable(reasons)}"
+
+
+def finding_lines(verdicts: Sequence[NameVerdict]) -> list[str]:
+    """Findings for people: score, name, reasons."""
+    rows = []
+    for verdict in sorted(verdicts, key=lambda v: (-v.score, v.name)):
+        reasons = ", ".join(
+            f"{reason.rule} ({reason.kind} {reason.brand})"
+            if reason.brand
+            else reason.rule
+            for reason in verdict.reasons
+            if reason.weight
+        )
+        rows.append(
+            (str(verdict.score), shortened(verdict.name), shortened(reasons, 120))
+        )
+    return table(rows, frozenset({0}))

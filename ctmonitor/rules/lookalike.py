@@ -1,0 +1,434 @@
+"""
+Look-alikes of brands in host names: where a name resembles a brand, and how.
+
+What can be told by texts is searched by Hyperscan, in the raw stream and in single
+names alike: a name in ASCII is only ever found by one of `expressions` that matches in
+its lower-case text. Long spellings with an error keep a piece of their beginning or end
+intact; that piece then stands for all errors behind or before it.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import partial
+from itertools import accumulate
+
+import hyperscan
+
+from ctmonitor.rules.brand import Brand
+from ctmonitor.rules.confusables import folded
+from ctmonitor.rules.hostname import HostName
+from ctmonitor.rules.resemblance import Place, Resemblance, Trick
+from ctmonitor.rules.spelling import (
+    MIN_INSIDE,
+    MIN_TYPING,
+    inner_errors,
+    look_alikes,
+    typing_error,
+)
+
+# A piece of a spelling that stands for its errors: shorter ones are in too many names.
+_MIN_PIECE = 6
+# Places of one name that are looked at; no real name has so many, and one of 4 kB that
+# is made of them must not cost more than 5 ms.
+_MAX_PLACES = 400
+# An own domain without a spelling of its brand is searched for by itself if it is long
+# enough to say something.
+_MIN_DOMAIN_LABEL = 5
+
+# What may stand left of a whole token: no letter. In DER a name is preceded by its tag
+# and its length, and the length may be the code of a letter; so a letter counts, too,
+# behind the tag of a string or name, or in a length of two bytes.
+_LEFT = (
+    rb"(?:^|[^a-z]|[\x0c\x12-\x16\x19-\x1b\x81\x82\x86][a-z]"
+    rb"|\x82[\x01-\xff][a-z])"
+)
+_RIGHT = rb"(?:[^a-z]|$)"
+_SCAN_FLAGS = hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_SINGLEMATCH
+
+
+class _Road(Enum):
+    """What a hit of an expression says of the spelling it belongs to."""
+
+    EXACT = auto()  # the spelling itself
+    TOKEN = auto()  # the spelling itself, of a short brand: whole tokens only
+    VARIANT = auto()  # all of a text that can be taken for the spelling
+    HEAD = auto()  # its beginning, and an error may follow
+    TAIL = auto()  # its end, and an error may come before
+    DOMAIN = auto()  # an own domain that holds no spelling
+
+
+@dataclass(frozen=True, slots=True)
+class _Spelling:
+    """
+    One spelling of one brand, as it is looked for.
+
+    Args:
+        looks: texts that look like it (`spelling.look_alikes`).
+        domains: own domains with dots and with hyphens, grouped by where in them the
+            spelling begins; longest first.
+    """
+
+    brand: str
+    text: str
+    looks: frozenset[str] = frozenset()
+    domains: tuple[tuple[int, tuple[str, ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A half-open range of the text that resembles a spelling."""
+
+    start: int
+    end: int
+    spelling: _Spelling
+    trick: Trick
+    whole: bool
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the spelling stands there as it is."""
+        return self.trick in (Trick.WHOLE, Trick.INSIDE, Trick.DOMAIN)
+
+    @property
+    def rank(self) -> tuple[bool, bool, int, bool, int]:
+        """Lower is better: exact, then long spellings, then whole, then long texts."""
+        return (
+            self.trick is not Trick.DOMAIN,
+            not self.is_exact,
+            -len(self.spelling.text),
+            not self.whole,
+            self.start - self.end,
+        )
+
+
+class LookAlikes:
+    """
+    Finds what resembles the brands. Picklable; for one thread at a time.
+    """
+
+    def __init__(self, brands: Sequence[Brand]) -> None:
+        self.brands = tuple(brands)
+        self._owned = frozenset(d for brand in self.brands for d in brand.domains)
+        self._owned_depth = max((d.count(".") + 1 for d in self._owned), default=0)
+        uses: dict[bytes, tuple[str, list[tuple[_Road, _Spelling]]]] = {}
+        for expression, anchor, road, spelling in self._searched():
+            uses.setdefault(expression, (anchor, []))[1].append((road, spelling))
+        self.expressions = tuple(uses)
+        self._uses = tuple(uses.values())
+        self._database: hyperscan.Database | None = None
+        if uses:
+            self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+            self._database.compile(
+                expressions=self.expressions,
+                ids=list(range(len(uses))),
+                elements=len(uses),
+                flags=_SCAN_FLAGS,
+            )
+
+    def __reduce__(self) -> tuple[type["LookAlikes"], tuple[tuple[Brand, ...]]]:
+        return (LookAlikes, (self.brands,))
+
+    def _searched(self) -> Iterator[tuple[bytes, str, _Road, _Spelling]]:
+        """Each expression with the text to look for where it hits, and what it says."""
+        for brand in self.brands:
+            owned = sorted(
+                {form for d in brand.domains for form in (d, d.replace(".", "-"))},
+                key=len,
+                reverse=True,
+            )
+            for text in brand.spellings:
+                spelling = _Spelling(
+                    brand.name, text, look_alikes(text), _by_offset(text, owned)
+                )
+                for expression, anchor, road in _expressions(spelling):
+                    yield expression, anchor, road, spelling
+            for domain in owned:
+                label = re.split(r"[.-]", domain)[0]
+                if len(label) >= _MIN_DOMAIN_LABEL and not any(
+                    text in domain and len(text) >= MIN_INSIDE
+                    for text in brand.spellings
+                ):
+                    spelling = _Spelling(brand.name, domain)
+                    yield _literal(domain), domain, _Road.DOMAIN, spelling
+
+    def numbers(self, text: str) -> set[int]:
+        """Positions of those `expressions` that match in a name in lower case."""
+        found: set[int] = set()
+        if self._database is not None and text:
+            add = found.add
+            self._database.scan(
+                text.encode("utf-8", "replace"),
+                match_event_handler=lambda number, *_: add(number),
+            )
+        return found
+
+    def find(
+        self, host: HostName, numbers: Collection[int] | None = None
+    ) -> list[Resemblance]:
+        """
+        What in `host` resembles a brand, the strongest first, no two in one place.
+
+        Nothing is found in a name in or below an own domain of any brand.
+
+        Args:
+            numbers: what `numbers` gives for the text of the name, where a scan for
+                these expressions has been made before; None to make it here. It is
+                made here in any case for a name that is not all ASCII in U-labels.
+        """
+        if self._is_owned(host.labels):
+            return []
+        view = _View(host)
+        if numbers is None or view.is_folded:
+            numbers = self.numbers(view.text)
+        if not numbers:
+            return []
+        found: list[_Found] = []
+        places = 0
+        for number in numbers:
+            if number >= len(self._uses):
+                continue
+            anchor, uses = self._uses[number]
+            at = view.text.find(anchor)
+            while at >= 0 and places < _MAX_PLACES:
+                places += 1
+                for road, spelling in uses:
+                    found.extend(_examined(view, at, anchor, road, spelling))
+                at = view.text.find(anchor, at + 1)
+        return [view.resemblance(one) for one in _best(found)]
+
+    def _is_owned(self, labels: tuple[str, ...]) -> bool:
+        return any(
+            ".".join(labels[-count:]) in self._owned
+            for count in range(1, min(self._owned_depth, len(labels)) + 1)
+        )
+
+
+class _View:
+    """
+    The text of a name as the rules read it, and the way back into its labels.
+
+    Args:
+        text: the labels in lower-case ASCII where they look like that.
+        is_folded: whether `text` differs from the name as issued.
+    """
+
+    def __init__(self, host: HostName) -> None:
+        self.host = host
+        self.text = host.text
+        self.is_folded = host.unicode != host.labels or not host.text.isascii()
+        labels = host.labels
+        self._origins: list[tuple[int, ...]] = []
+        if self.is_folded:
+            looks = [folded(label) for label in host.unicode]
+            labels = tuple(text for text, _ in looks)
+            self._origins = [origins for _, origins in looks]
+            self.text = ".".join(labels)
+        elif len(labels) > 1:
+            self.text = ".".join(labels)
+        self.starts = [0, *accumulate(len(label) + 1 for label in labels[:-1])]
+        # Where the public suffix begins; nothing in it resembles a brand.
+        after = host.at + 1
+        self.end = len(self.text)
+        if host.at >= 0 and after < len(self.starts):
+            self.end = self.starts[after] - 1
+
+    def is_letter(self, at: int) -> bool:
+        """Whether a letter stands at `at`; not so outside of the text."""
+        return 0 <= at < len(self.text) and self.text[at].isalpha()
+
+    def is_digit(self, at: int) -> bool:
+        """Whether a digit stands at `at`; not so outside of the text."""
+        return 0 <= at < len(self.text) and self.text[at].isdigit()
+
+    def is_whole(self, start: int, end: int) -> bool:
+        """Whether the range is a whole token."""
+        return not self.is_letter(start - 1) and not self.is_letter(end)
+
+    def resemblance(self, found: _Found) -> Resemblance:
+        """What was found, in terms of the name's labels."""
+        first = bisect_right(self.starts, found.start) - 1
+        last = bisect_right(self.starts, found.end - 1) - 1
+        start = found.start - self.starts[first]
+        end = found.end - self.starts[last]
+        if self._origins:
+            start = self._origins[first][start]
+            end = self._origins[last][end - 1] + 1
+        unicode = self.host.unicode[first : last + 1]
+        end += sum(len(label) + 1 for label in unicode[:-1])
+        text = ".".join(unicode)[start:end]
+        place = Place.SUBDOMAIN
+        if last > first:
+            place = Place.ACROSS
+        elif first == self.host.at:
+            place = Place.REGISTRABLE
+        return Resemblance(
+            brand=found.spelling.brand,
+            spelling=found.spelling.text,
+            text=text,
+            trick=found.trick if text.isascii() else Trick.CONFUSABLE,
+            place=place,
+            label=first,
+            start=start,
+            end=end,
+            whole=found.whole,
+        )
+
+
+def _literal(text: str) -> bytes:
+    return re.escape(text).encode("ascii")
+
+
+def _by_offset(
+    spelling: str, domains: Sequence[str]
+) -> tuple[tuple[int, tuple[str, ...]], ...]:
+    groups: dict[int, list[str]] = {}
+    for domain in domains:
+        if (offset := domain.find(spelling)) >= 0:
+            groups.setdefault(offset, []).append(domain)
+    return tuple((offset, tuple(texts)) for offset, texts in groups.items())
+
+
+def _expressions(spelling: _Spelling) -> Iterator[tuple[bytes, str, _Road]]:
+    """What must be searched for one spelling."""
+    text = spelling.text
+    if len(text) < MIN_INSIDE:
+        yield _LEFT + _literal(text) + _RIGHT, text, _Road.TOKEN
+        return
+    yield _literal(text), text, _Road.EXACT
+    head, tail = text[:_MIN_PIECE], text[-_MIN_PIECE:]
+    # One piece alone replaces few variants when it is nearly all of the spelling.
+    pieces = (head, tail) if len(text) >= _MIN_PIECE + 2 else ()
+    if pieces:
+        yield _literal(head), head, _Road.HEAD
+        yield _literal(tail), tail, _Road.TAIL
+    elif len(text) >= MIN_TYPING:
+        # The first or last character is missing or another one: whole tokens only.
+        yield _LEFT + b"[a-z]?" + _literal(text[1:]) + _RIGHT, text[1:], _Road.TAIL
+        yield _LEFT + _literal(text[:-1]) + b"[a-z]?" + _RIGHT, text[:-1], _Road.HEAD
+    for variant in sorted({*inner_errors(text), *spelling.looks}):
+        if text in variant:
+            continue
+        if not (pieces and (variant.startswith(head) or variant.endswith(tail))):
+            yield _literal(variant), variant, _Road.VARIANT
+
+
+def _examined(
+    view: _View, at: int, anchor: str, road: _Road, spelling: _Spelling
+) -> Iterator[_Found]:
+    """What stands where `anchor` was found at `at`, by the road that led there."""
+    text, end = spelling.text, at + len(anchor)
+    make = partial(_Found, spelling=spelling)
+    if road is _Road.DOMAIN:
+        if _is_embedded(view, at, end):
+            yield make(at, end, trick=Trick.DOMAIN, whole=True)
+        return
+    if road in (_Road.EXACT, _Road.TOKEN):
+        if end > view.end:
+            return
+        for offset, domains in spelling.domains:
+            start = at - offset
+            if start >= 0 and view.text.startswith(domains, start):
+                for domain in domains:
+                    stop = start + len(domain)
+                    if view.text.startswith(domain, start) and _is_embedded(
+                        view, start, stop
+                    ):
+                        yield make(start, stop, trick=Trick.DOMAIN, whole=True)
+                        return
+        whole = view.is_whole(at, end)
+        if whole:
+            yield make(at, end, trick=Trick.WHOLE, whole=True)
+        elif road is _Road.EXACT:
+            yield _inside(view, at, end, spelling)
+        return
+    if road is _Road.VARIANT:
+        ranges = [(at, end)]
+    elif view.text.startswith(text, at if road is _Road.HEAD else end - len(text)):
+        return  # the spelling itself, which has an expression of its own
+    else:
+        # Two exchanges of look-alike characters add up to four characters.
+        sizes = range(max(len(text) - 2, len(anchor)), len(text) + 5)
+        if road is _Road.HEAD:
+            ranges = [(at, at + size) for size in sizes]
+        else:
+            ranges = [(end - size, end) for size in sizes]
+    for start, stop in ranges:
+        if start < 0 or stop > len(view.text):
+            continue
+        trick = _trick(view, start, stop, spelling)
+        if trick is not None:
+            yield make(start, stop, trick=trick, whole=view.is_whole(start, stop))
+
+
+def _inside(view: _View, start: int, end: int, spelling: _Spelling) -> _Found:
+    """A spelling in a longer token; with one letter more it is a typing error."""
+    text = spelling.text
+    if len(text) >= MIN_TYPING:
+        longer = (start, end + 1), (start - 1, end)
+        for first, stop in longer:
+            if first >= 0 and stop <= view.end and view.is_whole(first, stop):
+                trick = typing_error(text, view.text[first:stop])
+                if trick is not None:
+                    return _Found(first, stop, spelling, trick, whole=True)
+    return _Found(start, end, spelling, Trick.INSIDE, whole=False)
+
+
+def _trick(view: _View, start: int, end: int, spelling: _Spelling) -> Trick | None:
+    """How the range resembles the spelling, if it does so well enough."""
+    found, text = view.text[start:end], spelling.text
+    whole = view.is_whole(start, end)
+    trick = typing_error(text, found)
+    if found in spelling.looks and trick is not Trick.TRANSPOSITION:
+        # In `2010range` the digits belong together.
+        if (found[0].isdigit() and view.is_digit(start - 1)) or (
+            found[-1].isdigit() and view.is_digit(end)
+        ):
+            return None
+        if not whole and len(text) < MIN_TYPING:
+            return None
+        if not whole and not found.startswith((text[0], "rn", "nn", "vv", "cl")):
+            return None
+        return Trick.HOMOGLYPH if end <= view.end else None
+    if trick is None or len(text) < MIN_TYPING:
+        return None
+    if "." in found:
+        return trick if whole and trick is Trick.HYPHEN else None
+    if end > view.end:
+        return None
+    if not whole and (found[0] != text[0] or found[-1] != text[-1]):
+        return None
+    return trick
+
+
+def _is_embedded(view: _View, start: int, end: int) -> bool:
+    """Whether an own domain there belongs to a name of somebody else's."""
+    return end <= view.end and end < len(view.text) and view.is_whole(start, end)
+
+
+def _best(found: list[_Found]) -> list[_Found]:
+    """
+    The best first, and without what lies in a better one.
+
+    What lies in a longer spelling as it is, of whatever brand, is nothing by itself;
+    otherwise brands do not disturb one another.
+    """
+    kept: list[_Found] = []
+    for one in sorted(found, key=lambda found: (found.rank, found.start)):
+        if not any(_explains(better, one) for better in kept):
+            kept.append(one)
+    return kept
+
+
+def _explains(better: _Found, one: _Found) -> bool:
+    """Whether what is already kept leaves nothing to say of `one`."""
+    if better.spelling is one.spelling:
+        return one.start < better.end and better.start < one.end
+    if one.start < better.start or better.end < one.end:
+        return False
+    is_smaller = one.end - one.start < better.end - better.start
+    return better.spelling.brand == one.spelling.brand or (
+        better.is_exact and (is_smaller or not one.is_exact)
+    )

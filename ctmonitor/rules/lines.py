@@ -1,7 +1,7 @@
 """A file with one rule a line, and what is wrong with its lines."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ctmonitor.errors import ConfigError
 from ctmonitor.model.text import printable
@@ -53,7 +53,7 @@ class Problems:
         return told
 
 
-def rule_lines(text: str, problems: Problems) -> list[tuple[int, str]]:
+def rule_lines(text: str, problems: Problems) -> Iterator[tuple[int, str]]:
     """
     The lines of a text that are rules, without what is blank at their end, by number.
 
@@ -72,10 +72,13 @@ def rule_lines(text: str, problems: Problems) -> list[tuple[int, str]]:
             "Name a text file, saved as UTF-8.",
         )
         problems.raise_errors()
-    found = []
-    for number, line in enumerate(text.split("\n"), 1):
+    return _rules(text.split("\n"), problems)
+
+
+def _rules(lines: Sequence[str], problems: Problems) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(lines, 1):
         rule = line.rstrip()
-        if not rule or rule.lstrip()[0] == "#":
+        if not rule or ("#" in rule and rule.lstrip()[0] == "#"):
             continue
         if len(rule) > MAX_LINE_CHARACTERS:
             problems.error(
@@ -84,5 +87,4 @@ def rule_lines(text: str, problems: Problems) -> list[tuple[int, str]]:
                 f"{MAX_LINE_CHARACTERS}. Write one rule a line.",
             )
             continue
-        found.append((number, rule))
-    return found
+        yield number, rule

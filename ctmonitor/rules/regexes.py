@@ -171,7 +171,7 @@ def parse_regexes(text: str, path: str) -> Regexes:
         ConfigError: with every line that is wrong, its position and its reason.
     """
     problems = Problems(path)
-    rules = rule_lines(text, problems)
+    rules = list(rule_lines(text, problems))
     if len(rules) > MAX_EXPRESSIONS:
         problems.error(
             rules[MAX_EXPRESSIONS][0],

@@ -8,14 +8,14 @@ from ctmonitor.rules.lines import MAX_LINE_CHARACTERS, Problems, rule_lines
 
 def test_comments_and_blank_lines_are_no_rules() -> None:
     text = "# one\n\na b \r\n\t# two\r\n  c#d\rlast"
-    found = rule_lines(text, Problems("f"))
+    found = list(rule_lines(text, Problems("f")))
     assert found == [(3, "a b"), (5, "  c#d"), (6, "last")]
 
 
 def test_the_longest_rule_is_taken_and_one_longer_is_told() -> None:
     problems = Problems("rules.txt")
     longest = "x" * MAX_LINE_CHARACTERS
-    assert rule_lines(f"{longest}\n{longest}y", problems) == [(1, longest)]
+    assert list(rule_lines(f"{longest}\n{longest}y", problems)) == [(1, longest)]
     with pytest.raises(ConfigError, match=r"^rules.txt, line 2: has 4097 characters"):
         problems.raise_errors()
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from itertools import chain, islice
 
 from ctmonitor.model.text import shortened
-from ctmonitor.rules.hostname import HostName, host_name
+from ctmonitor.rules.hostname import host_name
 from ctmonitor.rules.lines import Problems, rule_lines
 
 _HOST = re.compile(r"[a-z0-9_-][a-z0-9._-]{0,252}")
@@ -19,7 +19,7 @@ _HOST = re.compile(r"[a-z0-9_-][a-z0-9._-]{0,252}")
 _MAX_WRONG_SHARE = 0.01
 
 
-class Popular:
+class PopularDomains:
     """The domains of a list. Picklable."""
 
     def __init__(
@@ -36,15 +36,15 @@ class Popular:
     def __len__(self) -> int:
         return len(self._domains)
 
-    def __reduce__(self) -> tuple[type["Popular"], tuple[object, object]]:
-        return (Popular, (self._domains, self.warnings))
+    def __reduce__(self) -> tuple[type["PopularDomains"], tuple[object, object]]:
+        return (PopularDomains, (self._domains, self.warnings))
 
-    def holds(self, host: HostName) -> bool:
-        """Whether the registrable domain of a host is on the list."""
-        return host.registrable in self._domains
+    def __contains__(self, registrable: str) -> bool:
+        """Whether `HostName.registrable` of a host is on the list."""
+        return registrable in self._domains
 
 
-def parse_popular(text: str, path: str, ranks: int) -> Popular:
+def parse_popular(text: str, path: str, ranks: int) -> PopularDomains:
     """
     The domains of a list's text.
 
@@ -89,7 +89,7 @@ def parse_popular(text: str, path: str, ranks: int) -> Popular:
     problems.raise_errors()
     if not counted:
         problems.warning(0, "holds no domain. Fetch the list anew.")
-    return Popular(frozenset(domains), problems.warnings())
+    return PopularDomains(frozenset(domains), problems.warnings())
 
 
 def _field(line: str, column: int) -> str:

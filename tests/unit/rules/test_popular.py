@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ctmonitor.errors import ConfigError
 from ctmonitor.rules.hostname import host_name
-from ctmonitor.rules.popular import Popular, parse_popular
+from ctmonitor.rules.popular import PopularDomains, parse_popular
 from tests.data import shared
 
 PATH = "top.csv"
@@ -29,11 +29,11 @@ PATH = "top.csv"
 def test_the_lists_that_others_publish_are_read(text: str) -> None:
     popular = parse_popular(text, PATH, 10)
     assert len(popular) == 2
-    assert popular.holds(host_name("login.Google.com"))
-    assert popular.holds(host_name("xn--bcher-kva.de"))
-    assert popular.holds(host_name("B\u00fccher.de"))
-    assert not popular.holds(host_name("google.com.evil.ru"))
-    assert not popular.holds(host_name("com"))
+    assert host_name("login.Google.com").registrable in popular
+    assert host_name("xn--bcher-kva.de").registrable in popular
+    assert host_name("B\u00fccher.de").registrable in popular
+    assert host_name("google.com.evil.ru").registrable not in popular
+    assert host_name("com").registrable not in popular
     assert popular.warnings == ()
 
 
@@ -41,8 +41,8 @@ def test_the_lists_that_others_publish_are_read(text: str) -> None:
 def test_ranks_count_from_the_top(text: str) -> None:
     popular = parse_popular(text, PATH, 2)
     assert len(popular) == 2
-    assert popular.holds(host_name("b.com"))
-    assert not popular.holds(host_name("c.com"))
+    assert host_name("b.com").registrable in popular
+    assert host_name("c.com").registrable not in popular
 
 
 def test_a_wrong_line_in_a_hundred_is_warned_of() -> None:
@@ -73,7 +73,7 @@ def test_what_is_no_list_of_domains_is_refused(text: str, told: str) -> None:
 
 def test_an_empty_list_is_warned_of() -> None:
     popular = parse_popular("# none\n", PATH, 10)
-    assert not popular.holds(host_name("192.0.2.1"))
+    assert host_name("192.0.2.1").registrable not in popular
     assert popular.warnings == ("top.csv: holds no domain. Fetch the list anew.",)
 
 
@@ -82,13 +82,13 @@ def test_recorded_lists_are_read(file: str) -> None:
     content = gzip.decompress(shared(f"hostnames/benign/{file}.txt.gz").read_bytes())
     popular = parse_popular(content.decode(), PATH, 5000)
     assert len(popular) == 5000
-    assert popular.holds(host_name("www.google.com"))
+    assert host_name("www.google.com").registrable in popular
 
 
 def test_it_can_be_sent_to_another_process() -> None:
     popular = pickle.loads(pickle.dumps(parse_popular("a.com", PATH, 1)))  # noqa: S301
-    assert popular.holds(host_name("www.a.com"))
-    assert len(Popular()) == 0
+    assert host_name("www.a.com").registrable in popular
+    assert len(PopularDomains()) == 0
 
 
 @given(st.text(max_size=300), st.integers(1, 10))

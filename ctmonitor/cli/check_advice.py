@@ -21,7 +21,7 @@ def as_object(suggestions: Suggestions, names: Names) -> dict[str, Any]:
     """The report for programs."""
     advice = suggestions.advice()
     return {
-        "source": names.label,
+        "source": printable(names.source),
         "kind": names.what,
         "names_read": suggestions.read,
         "names": len(suggestions.names),
@@ -88,10 +88,10 @@ def as_lines(suggestions: Suggestions, names: Names) -> Iterator[str]:
     yield "for AllowFile, where they are innocent (an expression allows the whole name)"
     lines = list(_lines_to_paste(advice))
     for line, context in lines:
-        yield (
-            f"# {context.count:,} found in {_few(context.domains)} domains: "
-            f"{shortened(', '.join(_rules(context)))}"
-        )
+        domains = _few(context.domains)
+        where = "" if domains == "1" else f" in {domains} domains"
+        rules = shortened(", ".join(_rules(context)))
+        yield f"# {context.count:,} found{where}: {rules}"
         yield line
     if not lines:
         yield "  none"

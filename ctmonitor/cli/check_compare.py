@@ -128,7 +128,7 @@ def as_object(comparison: Comparison, names: Names) -> dict[str, Any]:
     """The report for programs."""
     first, second = comparison.sides
     return {
-        "source": names.label,
+        "source": printable(names.source),
         "kind": names.what,
         "names_read": comparison.read,
         "names": len(comparison.names),

@@ -1,7 +1,6 @@
 """check_rules.py --explain: how the verdict on one name came about."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any
 
 from ctmonitor.cli.check_tally import table
@@ -31,10 +30,19 @@ def as_object(explanation: Explanation) -> dict[str, Any]:
         "suffix": printable(explanation.suffix),
         "tokens": [printable(token) for token in explanation.tokens],
         "skeleton": printable(explanation.skeleton),
-        "allowed_by": explanation.allowed_by,
+        "allowed_by": printable(explanation.allowed_by),
         "popular": explanation.is_popular,
-        "near": [asdict(near) for near in explanation.near],
-        "notes": list(explanation.notes),
+        "near": [
+            {
+                "rule": printable(near.rule),
+                "kind": near.kind,
+                "brand": near.brand,
+                "why": printable(near.why),
+                "missing": near.missing,
+            }
+            for near in explanation.near
+        ],
+        "notes": [printable(note) for note in explanation.notes],
     }
 
 

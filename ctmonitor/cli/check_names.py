@@ -70,13 +70,14 @@ class Names:
     A source of names, read once from its beginning to its end.
 
     Args:
-        label: what a message calls it; without secrets.
+        label: what a message calls it; without secrets, as `source`.
         what: NAMES, MESSAGES or DATABASE.
         blocks: raises SourceError when it cannot be read to its end.
         size: of the file in bytes; 0 where that is not known.
         malformed: lines read so far that are no message.
     """
 
+    source: str
     label: str
     what: str
     blocks: Iterator[Block]
@@ -120,7 +121,7 @@ def _opened(stack: ExitStack, source: str, table: str) -> Names:
         reason = getattr(exc, "strerror", None) or exc
         raise ConfigError(f"{label} cannot be read: {reason}.") from exc
     _check(label, head)
-    names = Names(label, NAMES, iter(()), size)
+    names = Names(source, label, NAMES, iter(()), size)
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         names.what = MESSAGES
         names.blocks = _messages(names, raw, stream)
@@ -141,7 +142,7 @@ def _decompressed(raw: BufferedReader) -> BufferedReader:
 
 def _check(label: str, head: bytes) -> None:
     """Raises ConfigError when a file that begins with `head` can hold no names."""
-    if not head.strip():
+    if not head:
         raise ConfigError(f"{label} is empty: give a file with one name a line.")
     for magic, what in _FOREIGN:
         if head.startswith(magic):
@@ -286,7 +287,7 @@ def _database(stack: ExitStack, path: Path | None, url: str, table: str) -> Name
     # Here, since SQLAlchemy takes longer to load than most files to be judged.
     from ctmonitor.store.queries import Reader, open_reader
 
-    label = masked_url(url) if url else repr(str(path))
+    source = masked_url(url) if url else str(path)
 
     def rows(reader: Reader) -> Iterator[Block]:
         names: list[str] = []
@@ -314,7 +315,7 @@ def _database(stack: ExitStack, path: Path | None, url: str, table: str) -> Name
     except StoreError as exc:
         raise ConfigError(str(exc)) from exc
     stack.enter_context(reader)
-    return Names(label, DATABASE, rows(reader))
+    return Names(source, repr(source), DATABASE, rows(reader))
 
 
 # Which of them to judge

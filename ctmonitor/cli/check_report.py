@@ -17,7 +17,7 @@ _RULE_CHARACTERS = 40
 def as_object(backtest: Backtest, names: Names) -> dict[str, Any]:
     """The report for programs."""
     return {
-        "source": names.label,
+        "source": printable(names.source),
         "kind": names.what,
         "names_read": backtest.read,
         "names": len(backtest.names),

@@ -213,7 +213,8 @@ class Suggestions:
         _count(self._domains, domain, domain, texts)
         for word in set(_WORD.findall(lowered)):
             inside = {text for text in texts if text in word and text != word}
-            if inside:
+            # A word of two rules, as `securelogin`, is no innocent one.
+            if len(inside) == 1:
                 _count(self._words, word, domain, inside)
 
     def advice(self) -> Advice:

@@ -16,7 +16,11 @@ def verdict_object(verdict: NameVerdict) -> dict[str, Any]:
         "score": verdict.score,
         "verdict": verdict.outcome.value,
         "reasons": [
-            {"rule": reason.rule, "kind": reason.kind, "weight": reason.weight}
+            {
+                "rule": printable(reason.rule),
+                "kind": reason.kind,
+                "weight": reason.weight,
+            }
             | ({"brand": reason.brand} if reason.brand else {})
             for reason in verdict.reasons
         ],

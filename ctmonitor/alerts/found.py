@@ -16,7 +16,14 @@ from ctmonitor.model.batch import Sighting
 from ctmonitor.model.certificate import Certificate
 from ctmonitor.model.clock import utc_text
 from ctmonitor.model.finding import Finding, Host, HostDetail, Issuance, Recorded, Seen
-from ctmonitor.model.followup import Channel, DueHost, EventKind, HostState, OutboxItem
+from ctmonitor.model.followup import (
+    Channel,
+    DueHost,
+    EventKind,
+    HostState,
+    OutboxItem,
+    alarm_of,
+)
 from ctmonitor.model.name import host_key
 from ctmonitor.model.site import Dns, DnsState, Presence, SiteReport
 from ctmonitor.model.text import bounded
@@ -50,7 +57,9 @@ def found_items(
             alert = _alert(each.host, finding.sighting.certificate, detail, at)
             for number in destinations:
                 key = f"{each.host}:{alert['event']}:{utc_text(at)}:notify:{number}"
-                yield OutboxItem(key, Channel.NOTIFY, alert, str(number))
+                yield OutboxItem(
+                    key, Channel.NOTIFY, alert, str(number), alarm=alarm_of(alert)
+                )
 
 
 def _reasons(finding: Finding) -> dict[str, tuple[Reason, ...]]:

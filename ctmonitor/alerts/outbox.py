@@ -5,7 +5,8 @@ The sender: takes alerts that are due from the outbox and delivers them.
 
 What ends in the middle is due again when its lease is over: told twice rather than
 never. A destination gets so many messages a minute; the last of them names all hosts
-that are still to be told.
+that are still to be told. Look-alikes of a brand below one domain are one message, and
+no second one on the same day (UTC).
 """
 
 import asyncio
@@ -19,7 +20,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ctmonitor.alerts.base import Outcome
-from ctmonitor.alerts.text import Message, digest, fallback_message, message
+from ctmonitor.alerts.text import (
+    Alarm,
+    Message,
+    alarm_message,
+    digest,
+    fallback_message,
+)
 from ctmonitor.errors import AlertError, StoreError
 from ctmonitor.model.clock import now_utc
 from ctmonitor.model.followup import Channel, OutboxItem
@@ -34,6 +41,7 @@ _FIRST_PAUSE_S = 60.0
 _MOST_PAUSE_S = 3600.0
 _MOST_PROBLEMS = 10
 _HOOKS_AT_ONCE = 4
+_HOSTS_SHOWN = 50  # of an alarm; the others are counted
 
 
 class Box(Protocol):
@@ -45,14 +53,31 @@ class Box(Protocol):
         """Items to be sent now, which nobody else gets for `lease_s`."""
         ...
 
+    def gather(
+        self,
+        item: OutboxItem,
+        now: datetime,
+        lease_s: float,
+        owner: str,
+        shown: int,
+    ) -> list[OutboxItem]:
+        """
+        All items of the alarm of `item`, the first ones with payload; [] for later.
+        """
+        ...
+
     def sent(self, ids: Sequence[int], now: datetime, detail: str = "") -> None:
         """Notes that items were delivered."""
         ...
 
     def failed(
-        self, id: int, now: datetime, error: str, next_attempt: datetime | None
+        self,
+        ids: Sequence[int],
+        now: datetime,
+        error: str,
+        next_attempt: datetime | None,
     ) -> None:
-        """Notes a failed attempt; None for `next_attempt` gives the item up."""
+        """Notes a failed attempt; None for `next_attempt` gives the items up."""
         ...
 
     def take_place(
@@ -108,8 +133,20 @@ class Flushed:
 
 @dataclass(frozen=True, slots=True)
 class _Leased:
+    """
+    What is told in one message.
+
+    Args:
+        more: the further items of its alarm, when they are gathered.
+    """
+
     item: OutboxItem
     until: datetime
+    more: tuple[OutboxItem, ...] = ()
+
+    @property
+    def items(self) -> tuple[OutboxItem, ...]:
+        return (self.item, *self.more)
 
 
 class Sender:
@@ -182,7 +219,9 @@ class Sender:
         except BaseException:
             await self.release()
             raise
-        self._flushed.held = sum(map(len, self._held.values()))
+        self._flushed.held = sum(
+            len(one.items) for waiting in self._held.values() for one in waiting
+        )
         if self._store_error is not None:
             raise self._store_error
         return self._flushed
@@ -197,6 +236,11 @@ class Sender:
 
     async def _collect(self, group: asyncio.TaskGroup) -> None:
         """Writes files, starts hooks, and puts messages aside until all are known."""
+        alarms = {
+            (destination, one.item.alarm)
+            for destination, waiting in self._held.items()
+            for one in waiting
+        }
         while True:
             now = self._now()
             items = await asyncio.to_thread(
@@ -210,7 +254,11 @@ class Sender:
             for item in items:
                 leased = _Leased(item, until)
                 if item.channel is Channel.NOTIFY:
-                    self._held[item.destination].append(leased)
+                    waiting = self._held[item.destination]
+                    # Of an alarm, the first one brings the others along.
+                    if not item.alarm or (item.destination, item.alarm) not in alarms:
+                        waiting.append(leased)
+                    alarms.add((item.destination, item.alarm))
                 elif item.channel is Channel.HOOK:
                     group.create_task(self._start(leased))
 
@@ -254,6 +302,11 @@ class Sender:
         """
         waiting = self._held[destination]
         has_failed = False
+        try:
+            waiting[:] = await asyncio.to_thread(self._gathered, waiting)
+        except StoreError as exc:
+            self._store_error = exc
+            return
         while True:
             now = self._now()
             waiting[:] = [one for one in waiting if one.until > now]
@@ -268,7 +321,7 @@ class Sender:
                 return
             if room:
                 count = len(waiting) if has_failed or room == 1 else 1
-                batch = [one.item for one in waiting[:count]]
+                batch = waiting[:count]
                 del waiting[:count]
                 has_failed = not await self._message(destination, batch)
             elif wait:
@@ -276,11 +329,28 @@ class Sender:
             else:
                 return
 
-    async def _message(self, destination: str, items: Sequence[OutboxItem]) -> bool:
+    def _gathered(self, waiting: Sequence[_Leased]) -> list[_Leased]:
+        """Alarms with all their items; without those that are not to be told now."""
+        result = []
+        for one in waiting:
+            now = self._now()
+            if not one.item.alarm:
+                result.append(one)
+            elif one.until > now and (
+                items := self._box.gather(
+                    one.item, now, _LEASE_S, self._owner, _HOSTS_SHOWN
+                )
+            ):
+                until = now + timedelta(seconds=_LEASE_S)
+                result.append(_Leased(items[0], until, tuple(items[1:])))
+        return result
+
+    async def _message(self, destination: str, told_of: Sequence[_Leased]) -> bool:
         index = int(destination) if destination.isdecimal() else -1
+        items = [item for one in told_of for item in one.items]
         try:
-            alerts = [item.payload for item in items]
-            told = message(alerts[0]) if len(items) == 1 else digest(alerts)
+            alarms = [_alarm(one.items) for one in told_of]
+            told = alarm_message(alarms[0]) if len(alarms) == 1 else digest(alarms)
         except Exception as exc:  # a record of another version holds up no others
             log.exception("no message can be made of %s", items[0].key)
             await self._failed(items, f"no record of an alert: {type(exc).__name__}")
@@ -321,21 +391,22 @@ class Sender:
             draw=self._draw,
         )
         again = now + timedelta(seconds=pause)
-        dead = {item.id for item in items if item.attempts + 1 >= self._tries}
+        dead = [item.id for item in items if item.attempts + 1 >= self._tries]
+        left = [item.id for item in items if item.attempts + 1 < self._tries]
 
         def note() -> None:
-            for item in items:
-                then = None if item.id in dead else again
-                self._box.failed(item.id, now, error, then)
+            for ids, then in ((dead, None), (left, again)):
+                if ids:
+                    self._box.failed(ids, now, error, then)
 
         await self._noted(note)
-        self._flushed.failed += len(items) - len(dead)
+        self._flushed.failed += len(left)
         self._flushed.dead += len(dead)
         problems = self._flushed.problems
         if error not in problems and len(problems) < _MOST_PROBLEMS:
             problems.append(error)
         for item in items:
-            if item.id in dead:
+            if item.attempts + 1 >= self._tries:
                 log.error(
                     "alert given up after %d attempts: %s: %s",
                     item.attempts + 1,
@@ -356,3 +427,7 @@ class Sender:
         except StoreError as exc:  # its lease ends, and it is told twice
             log.error("what came of alerts cannot be noted: %s", exc)
             self._store_error = exc
+
+
+def _alarm(items: Sequence[OutboxItem]) -> Alarm:
+    return Alarm([item.payload for item in items if item.payload], len(items))

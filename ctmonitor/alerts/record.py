@@ -14,7 +14,9 @@ import msgspec
 from ctmonitor.model.clock import from_utc_text, utc_text
 from ctmonitor.model.finding import HostDetail, Issuance, Seen
 from ctmonitor.model.followup import DueHost, EventKind
+from ctmonitor.model.reasons import brand_of, score_of
 from ctmonitor.model.site import Dns, Hop, Page, ServedCertificate, SiteReport
+from ctmonitor.model.suffix import suffixes
 from ctmonitor.model.text import shortened
 
 SCHEMA_VERSION = 1
@@ -35,6 +37,7 @@ def alert_record(
     page = report.page
     network = _data(report, "asn")
     listed = _data(report, "safe_browsing")
+    reasons = detail.reasons if detail else ()
     issuances = detail.issuances if detail else ()
     issuance = _issuance_of(host.fingerprint, issuances)
     sightings = [each for one in issuances for each in one.seen]
@@ -65,9 +68,17 @@ def alert_record(
         "serial": issuance.serial if issuance else "",
         "issuer": _issuer(issuance, detail),
         "names": list(issuance.names) if issuance else _names(detail),
+        "brand": brand_of(reasons),
+        "score": score_of(reasons),
+        "registrable_domain": registrable_domain(report.host),
         "reasons": [
-            {"rule": one.rule, "kind": one.kind, "weight": one.weight}
-            for one in (detail.reasons if detail else ())
+            {
+                "rule": one.rule,
+                "kind": one.kind,
+                "weight": one.weight,
+                "brand": one.brand,
+            }
+            for one in reasons
         ],
         "seen_in": [_seen(one) for one in sightings],
         "dns": _dns(report.dns),
@@ -81,6 +92,15 @@ def alert_record(
         },
     }
     return record if _is_plain(record) else _clean(record)
+
+
+def registrable_domain(host: str) -> str:
+    """The domain (eTLD+1) below which `host` lies; empty where there is none."""
+    labels = host.removeprefix("*.").split(".")
+    if labels[-1].isdecimal() or not all(labels):
+        return ""  # an address, or no host name
+    at = suffixes().split(labels).at - 1
+    return ".".join(labels[at:]) if at >= 0 else ""
 
 
 def _is_plain(record: Mapping[str, Any]) -> bool:

@@ -10,11 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ctmonitor.model.reasons import resemblances
 from ctmonitor.model.text import shortened
+from ctmonitor.model.verdict import Reason
 
 _LONGEST_SUBJECT_HOST = 120
 _LONGEST_LINE = 1200
 _REASONS = 5
+_BRANDS = 3
 _NAMES = 10
 _LAST_LINE = 60  # room for what is said of lines that are left out
 
@@ -50,6 +53,20 @@ class Message:
     body: str
 
 
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """
+    Alerts that people get as one.
+
+    Args:
+        alerts: records of `alert_record`, at least one; of several, the first ones.
+        total: how many there are.
+    """
+
+    alerts: Sequence[Mapping[str, Any]]
+    total: int
+
+
 def defanged(host: str) -> str:
     """`login-paypal[.]com`: a host name that no program makes a link of."""
     if not re.fullmatch(r"(?:\*\.)?[\w.-]*", host, re.ASCII):
@@ -82,7 +99,7 @@ def message(alert: Mapping[str, Any]) -> Message:
         _line("Certificate", (alert["tls"] or {}).get("problem")),
         _line("Issuer", alert["issuer"]),
         f"Safe Browsing: {_LISTED[alert['safe_browsing']]}",
-        _line("Found by", _reasons(alert["reasons"])),
+        *_why(alert),
         _line("Names", _names(host, alert["names"])),
         _line("First seen", alert["first_seen"]),
         _line("Visited", alert["visited_at"]),
@@ -90,19 +107,41 @@ def message(alert: Mapping[str, Any]) -> Message:
     return Message(f"{_end_of(host)} {says}", "\n".join(filter(None, lines)))
 
 
-def digest(alerts: Iterable[Mapping[str, Any]]) -> Message:
-    """What is told of many alerts at once: the name of every host, one a line."""
-    by_event: dict[str, list[str]] = {}
-    for alert in alerts:
-        hosts = by_event.setdefault(str(alert["event"]), [])
-        hosts.append(defanged(str(alert["hostname"])))
-    counts = [f"{len(hosts)} {_group(event)}" for event, hosts in by_event.items()]
-    blocks = [
-        "\n".join([f"{_group(event).capitalize()}:", *hosts])
-        for event, hosts in by_event.items()
+def alarm_message(alarm: Alarm) -> Message:
+    """What is told of hosts below one domain that resemble one brand."""
+    alert = max(alarm.alerts, key=lambda one: int(one["score"]))
+    if alarm.total == 1:
+        return message(alert)
+    brand, domain = inert(str(alert["brand"]), 100), _domain(alert)
+    lines = [
+        f"{alarm.total} hosts below {domain} resemble {brand}:",
+        *(f"{_address(one)} {_statement(one)}" for one in alarm.alerts),
+        _rest(alarm),
+        _line("For example", alert["hostname"]),
+        *_why(alert),
+        _line("Issuer", alert["issuer"]),
     ]
-    total = sum(map(len, by_event.values()))
-    return Message(f"{total} hosts: {', '.join(counts)}", "\n\n".join(blocks))
+    subject = (
+        f"{domain} resembles {brand}: {alarm.total} hosts {_group(alert['event'])}"
+    )
+    return Message(subject, "\n".join(filter(None, lines)))
+
+
+def digest(alarms: Iterable[Alarm]) -> Message:
+    """What is told of many alerts at once: the name of every host, one a line."""
+    counts: dict[str, int] = {}
+    blocks: dict[str, list[str]] = {}
+    for alarm in alarms:
+        event = str(alarm.alerts[0]["event"])
+        counts[event] = counts.get(event, 0) + alarm.total
+        lines = blocks.setdefault(event, [f"{_group(event).capitalize()}:"])
+        lines += [defanged(str(alert["hostname"])) for alert in alarm.alerts]
+        lines += filter(None, [_rest(alarm)])
+    told = [f"{count} {_group(event)}" for event, count in counts.items()]
+    return Message(
+        f"{sum(counts.values())} hosts: {', '.join(told)}",
+        "\n\n".join(map("\n".join, blocks.values())),
+    )
 
 
 def fallback_message(told: Message, failed: str, *, is_given_up: bool) -> Message:
@@ -206,9 +245,33 @@ def _registration(registration: Mapping[str, Any] | None) -> str:
     return ", ".join(filter(None, parts))
 
 
-def _reasons(reasons: Sequence[Mapping[str, Any]]) -> str:
-    shown = [f"{one['rule']} ({one['kind']})" for one in reasons[:_REASONS]]
-    return _with_rest(shown, len(reasons))
+def _why(alert: Mapping[str, Any]) -> list[str]:
+    """The rules that fired, then a line on each brand that is resembled."""
+    reasons = [
+        # One that was stored by an older version names no brand.
+        Reason(
+            shortened(one["rule"], 100),
+            one["kind"],
+            one["weight"],
+            one.get("brand", ""),
+        )
+        for one in alert["reasons"]
+    ]
+    rules = [f"{one.rule} ({one.kind})" for one in reasons if not one.brand]
+    brands = [told.removeprefix("resembles ") for told in resemblances(reasons)]
+    return [
+        _line("Found by", _with_rest(rules[:_REASONS], len(rules))),
+        *(_line("Resembles", told) for told in brands[:_BRANDS]),
+    ]
+
+
+def _domain(alert: Mapping[str, Any]) -> str:
+    return _end_of(str(alert["registrable_domain"] or alert["hostname"]))
+
+
+def _rest(alarm: Alarm) -> str:
+    more = alarm.total - len(alarm.alerts)
+    return f"and {more} more below {_domain(alarm.alerts[0])}" if more else ""
 
 
 def _names(host: str, names: Sequence[str]) -> str:

@@ -50,8 +50,15 @@ def as_object(recorded: Recorded, now: datetime) -> dict[str, Any]:
             {
                 "name": printable(verdict.name),
                 "score": verdict.score,
+                "brand": verdict.brand,
+                "registrable_domain": verdict.registrable,
                 "reasons": [
-                    {"rule": reason.rule, "kind": reason.kind, "weight": reason.weight}
+                    {
+                        "rule": printable(reason.rule),
+                        "kind": reason.kind,
+                        "weight": reason.weight,
+                        "brand": reason.brand,
+                    }
                     for reason in verdict.reasons
                 ],
             }

@@ -18,6 +18,7 @@ from ctmonitor.errors import ConfigError, StoreError
 from ctmonitor.model.batch import Gap, Malformed
 from ctmonitor.model.clock import now_utc, utc_text
 from ctmonitor.model.finding import Host, HostDetail, Seen
+from ctmonitor.model.reasons import resemblances
 from ctmonitor.model.text import printable
 from ctmonitor.store.queries import Reader
 
@@ -163,8 +164,10 @@ def _explained(detail: HostDetail) -> list[str]:
         f"  issuer: {printable(host.issuer) or 'unknown'}",
     ]
     if detail.reasons:
-        rules = ", ".join(f"{r.rule} ({r.kind})" for r in detail.reasons)
-        lines.append(f"  reasons: {printable(rules)}")
+        rules = ", ".join(f"{r.rule} ({r.kind})" for r in detail.reasons if not r.brand)
+        why = [*filter(None, [rules]), *resemblances(detail.reasons)]
+        lines.append(f"  reasons: {printable(why[0])}")
+        lines.extend(f"           {printable(more)}" for more in why[1:])
     elif not detail.issuances and not detail.seen:
         lines.append("  reasons: not recorded (found by CertStreamMonitor)")
     for issuance in detail.issuances:

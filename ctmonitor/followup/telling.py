@@ -6,7 +6,13 @@ from typing import Any
 
 from ctmonitor.model.clock import utc_text
 from ctmonitor.model.finding import HostDetail
-from ctmonitor.model.followup import Channel, DueHost, EventKind, OutboxItem
+from ctmonitor.model.followup import (
+    Channel,
+    DueHost,
+    EventKind,
+    OutboxItem,
+    alarm_of,
+)
 from ctmonitor.model.site import SiteReport
 
 RecordOf = Callable[
@@ -41,7 +47,12 @@ class Telling:
         alert = f"{report.host}:{event.value}:{utc_text(report.finished)}"
         yield OutboxItem(f"{alert}:file", Channel.FILE, record)
         for number in self.destinations.get(event, ()):
-            key = f"{alert}:notify:{number}"
-            yield OutboxItem(key, Channel.NOTIFY, record, str(number))
+            yield OutboxItem(
+                f"{alert}:notify:{number}",
+                Channel.NOTIFY,
+                record,
+                str(number),
+                alarm=alarm_of(record),
+            )
         if self.has_hook:
             yield OutboxItem(f"{alert}:hook", Channel.HOOK, record)

@@ -68,6 +68,8 @@ class OutboxItem:
         key: alert and channel; told again under the same key it is one item.
         payload: the JSON alert.
         destination: for NOTIFY the index of the destination in the settings, as text.
+        alarm: messages to a destination with the same one are told together, at most
+            once a day (UTC); empty for one that is told by itself.
     """
 
     key: str
@@ -76,6 +78,20 @@ class OutboxItem:
     destination: str = ""
     id: int = 0  # given by the store
     attempts: int = 0
+    alarm: str = ""
+
+
+def alarm_of(alert: Mapping[str, Any]) -> str:
+    """
+    What the message of an alert is told together with, for `OutboxItem.alarm`.
+
+    Look-alikes of one brand below one registrable domain are one alarm when they are
+    found, and another one when they come up. Everything else is told by itself.
+    """
+    brand, event = alert.get("brand"), alert.get("event")
+    if not brand or event not in (EventKind.FOUND, EventKind.UP):
+        return ""
+    return f"{event}:{alert['registrable_domain'] or alert['hostname']}:{brand}"
 
 
 @dataclass(frozen=True, slots=True)

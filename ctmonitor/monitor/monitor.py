@@ -21,8 +21,9 @@ from ctmonitor.errors import StoreError
 from ctmonitor.model.batch import Batch, Cursor, Gap, Malformed, Sighting
 from ctmonitor.model.finding import Finding, Novelty, Recorded
 from ctmonitor.model.name import host_key
+from ctmonitor.model.reasons import resemblances
 from ctmonitor.model.text import shortened
-from ctmonitor.model.verdict import Outcome, Verdict
+from ctmonitor.model.verdict import Outcome, Reason, Verdict
 from ctmonitor.monitor.tally import Tally
 from ctmonitor.monitor.throttle import Throttle
 from ctmonitor.net.backoff import pause_s
@@ -241,6 +242,11 @@ def _findings(judge: Judge, sightings: Sequence[Sighting]) -> list[Finding]:
                 log.debug(
                     "detection threshold not reached: %s (%s)",
                     shortened(name.name, 300),
-                    ", ".join(reason.rule for reason in name.reasons),
+                    shortened("; ".join(_why(name.reasons)), 1000),
                 )
     return findings
+
+
+def _why(reasons: Sequence[Reason]) -> list[str]:
+    rules = ", ".join(reason.rule for reason in reasons if not reason.brand)
+    return [*filter(None, [rules]), *resemblances(reasons)]

@@ -180,10 +180,20 @@ CREATE TABLE ctm_malformed (
 CREATE INDEX ctm_malformed_recorded_at ON ctm_malformed (log, recorded_at)
 """
 
+# A program of the version before still writes these tables, without the new columns.
+_TABLES_4 = """
+ALTER TABLE ctm_reason ADD COLUMN brand {text} NOT NULL DEFAULT '';
+ALTER TABLE ctm_outbox ADD COLUMN alarm {text} NOT NULL DEFAULT '';
+CREATE INDEX ctm_outbox_alarm ON ctm_outbox (alarm, destination, state)
+    WHERE alarm <> ''
+"""
 
-def _create_tables(statements: str, connection: Connection) -> None:
+
+def _change_tables(statements: str, connection: Connection) -> None:
     taken = set(inspect(connection).get_table_names())
-    if double := sorted(taken.intersection(re.findall(r"TABLE (\w+)", statements))):
+    if double := sorted(
+        taken.intersection(re.findall(r"CREATE TABLE (\w+)", statements))
+    ):
         raise StoreError(
             f"The database already holds a table {double[0]} that this program did "
             "not make. Rename it, or use another database."
@@ -200,10 +210,11 @@ def _create_tables(statements: str, connection: Connection) -> None:
 
 MIGRATIONS_IN_ORDER = (
     Migration(
-        1, "our tables beside the promised one", partial(_create_tables, _TABLES_1)
+        1, "our tables beside the promised one", partial(_change_tables, _TABLES_1)
     ),
-    Migration(2, "what the scanner keeps", partial(_create_tables, _TABLES_2)),
-    Migration(3, "malformed entries of logs", partial(_create_tables, _TABLES_3)),
+    Migration(2, "what the scanner keeps", partial(_change_tables, _TABLES_2)),
+    Migration(3, "malformed entries of logs", partial(_change_tables, _TABLES_3)),
+    Migration(4, "brands, and alarms", partial(_change_tables, _TABLES_4)),
 )
 
 

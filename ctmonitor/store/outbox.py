@@ -1,12 +1,22 @@
 """Alerts on their way: put in with the visit or finding they tell of, until sent."""
 
 import secrets
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+)
 
 from ctmonitor.model.followup import Channel, OutboxItem
 from ctmonitor.store.engine import Database, chunks
@@ -45,6 +55,7 @@ def put_into_outbox(
             "sent_at": None,
             "lease_until": "",
             "lease_owner": "",
+            "alarm": text(item.alarm),
         }
         for item in items
     )
@@ -81,7 +92,7 @@ class Outbox:
         c = OUTBOX.c
         moment = moment_text(now)
         query = (
-            select(c.id, c.key, c.channel, c.payload, c.destination, c.attempts)
+            select(OUTBOX)
             .where(c.state == _DUE, c.next_attempt <= moment, c.lease_until <= moment)
             .order_by(c.next_attempt, c.id)
             .limit(limit)
@@ -95,17 +106,77 @@ class Outbox:
             rows = connection.execute(query).all()
             for some in chunks([row.id for row in rows]):
                 connection.execute(lease.where(c.id.in_(some)))
-        return [
-            OutboxItem(
-                key=row.key,
-                channel=Channel(row.channel),
-                payload=from_json_text(row.payload),
-                destination=row.destination,
-                id=row.id,
-                attempts=row.attempts,
+        return [_item(row, from_json_text(row.payload)) for row in rows]
+
+    def gather(
+        self,
+        item: OutboxItem,
+        now: datetime,
+        lease_s: float,
+        owner: str,
+        shown: int,
+    ) -> list[OutboxItem]:
+        """
+        All items of the alarm and destination of `item`, to be told in one message.
+
+        Empty when they are not to be told now. They are put off to the next day (UTC)
+        when the alarm was told today, to the end of a lease when another sender has
+        some of them, and to the next attempt of those that failed.
+
+        Args:
+            owner: who has them for `lease_s`, whatever part of them it had before.
+            shown: how many have a payload, the first ones; that of others is empty.
+        """
+        c = OUTBOX.c
+        moment = moment_text(now) or ""
+        today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        alarm = and_(
+            c.alarm == text(item.alarm),
+            c.alarm != literal_column("''"),  # the condition of the index
+            c.destination == text(item.destination),
+        )
+        told = exists().where(alarm, c.state == _SENT, c.sent_at >= moment_text(today))
+        ours = and_(
+            alarm,
+            c.state == _DUE,
+            or_(c.lease_until <= moment, c.lease_owner == text(owner)),
+        )
+        # Without payloads: an alarm may have ten thousand hosts.
+        query = (
+            select(c.id, c.key, c.channel, c.destination, c.attempts, c.alarm)
+            .where(ours)
+            .order_by(c.id)
+        )
+        taken = select(func.max(c.lease_until)).where(
+            alarm, c.state == _DUE, c.lease_until > moment, c.lease_owner != text(owner)
+        )
+        failed = select(func.max(c.next_attempt)).where(
+            ours, c.attempts > 0, c.next_attempt > moment
+        )
+        update = OUTBOX.update().where(ours)
+        with self._database.writing() as connection:
+            later: str | None = None
+            if connection.execute(select(told)).scalar():
+                later = moment_text(today + timedelta(days=1))
+            later = later or connection.execute(taken).scalar()
+            later = later or connection.execute(failed).scalar()
+            if later is not None:
+                put_off = {"next_attempt": later, "lease_until": "", "lease_owner": ""}
+                connection.execute(update.values(put_off))
+                return []
+            rows = connection.execute(query).all()
+            first = [row.id for row in rows[:shown]]
+            payloads: dict[int, str] = {}
+            for some in chunks(first):
+                found = connection.execute(
+                    select(c.id, c.payload).where(c.id.in_(some))
+                )
+                payloads.update((row.id, row.payload) for row in found)
+            until = moment_text(now + timedelta(seconds=lease_s))
+            connection.execute(
+                update.values(lease_until=until, lease_owner=text(owner))
             )
-            for row in rows
-        ]
+        return [_item(row, from_json_text(payloads.get(row.id, "{}"))) for row in rows]
 
     def sent(self, ids: Sequence[int], now: datetime, detail: str = "") -> None:
         """
@@ -123,22 +194,27 @@ class Outbox:
             )
 
     def failed(
-        self, id: int, now: datetime, error: str, next_attempt: datetime | None
+        self,
+        ids: Sequence[int],
+        now: datetime,
+        error: str,
+        next_attempt: datetime | None,
     ) -> None:
         """
         Notes that an attempt failed; an item that was sent meanwhile stays sent.
 
         Args:
-            next_attempt: when the item is due again; None gives it up.
+            next_attempt: when the items are due again; None gives them up.
         """
         changes: dict[str, Any] = {"state": _DEAD}
         if next_attempt is not None:
             changes = {"next_attempt": moment_text(max(next_attempt, now))}
-        self._close(
-            (OUTBOX.c.id == id) & (OUTBOX.c.state == _DUE),
-            last_result=text(error),
-            **changes,
-        )
+        for some in chunks(ids):
+            self._close(
+                OUTBOX.c.id.in_(some) & (OUTBOX.c.state == _DUE),
+                last_result=text(error),
+                **changes,
+            )
 
     def take_place(
         self, destination: str, now: datetime, limit: int
@@ -217,15 +293,21 @@ class Outbox:
             last = old[-1].id
 
     def pending(self) -> int:
-        """The number of items that are still to be sent, now or later."""
-        return self._count(_DUE)
+        """
+        The number of items that are to be sent now, or after a failure.
+
+        What only waits because its alarm was told today is not among them.
+        """
+        c = OUTBOX.c
+        is_put_off = and_(c.alarm != "", c.attempts == 0, c.next_attempt != "")
+        return self._count(c.state == _DUE, ~is_put_off)
 
     def dead(self) -> int:
         """The number of items that were given up."""
-        return self._count(_DEAD)
+        return self._count(OUTBOX.c.state == _DEAD)
 
-    def _count(self, state: str) -> int:
-        query = select(func.count()).where(OUTBOX.c.state == state)
+    def _count(self, *which: ColumnElement[bool]) -> int:
+        query = select(func.count()).select_from(OUTBOX).where(*which)
         with self._database.sharing() as connection:
             return connection.execute(query).scalar_one()
 
@@ -236,3 +318,15 @@ class Outbox:
         )
         with self._database.writing() as connection:
             connection.execute(closed)
+
+
+def _item(row: Any, payload: Mapping[str, Any]) -> OutboxItem:
+    return OutboxItem(
+        key=row.key,
+        channel=Channel(row.channel),
+        payload=payload,
+        destination=row.destination,
+        id=row.id,
+        attempts=row.attempts,
+        alarm=row.alarm,
+    )

@@ -17,12 +17,22 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import Column, ColumnElement, Connection, Row, Table, inspect, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Table,
+    inspect,
+    select,
+)
 
 from ctmonitor.errors import StoreError, StoreUnavailable
 from ctmonitor.model.batch import Gap, GapCause, Malformed
 from ctmonitor.model.clock import from_utc_text, utc_text
 from ctmonitor.model.finding import Host, HostDetail, Issuance, Seen
+from ctmonitor.model.text import printable
 from ctmonitor.model.verdict import Reason
 from ctmonitor.store.engine import (
     Database,
@@ -55,6 +65,8 @@ from ctmonitor.store.schema import (
 _LOGGER = logging.getLogger(__name__)
 _LOCK_TIMEOUT_S = 10.0
 _ROWS_AT_ONCE = 500
+_NAMES_AT_ONCE = 10_000
+_BRAND = REASON.c.brand  # not in the databases of versions before 4
 
 
 def open_reader(*, db_file: Path | None, url: str, table: str) -> "Reader":
@@ -93,8 +105,11 @@ def open_reader(*, db_file: Path | None, url: str, table: str) -> "Reader":
                 ours.name
                 for ours in OUR_TABLES
                 if inspector.has_table(ours.name)
-                and {column.name for column in ours.c}
+                and {column.name for column in ours.c} - {_BRAND.name}
                 <= {column["name"] for column in inspector.get_columns(ours.name)}
+            }
+            has_brands = REASON.name in complete and _BRAND.name in {
+                column["name"] for column in inspector.get_columns(REASON.name)
             }
     except BaseException:
         database.engine.dispose()
@@ -104,6 +119,7 @@ def open_reader(*, db_file: Path | None, url: str, table: str) -> "Reader":
         promised_table(found),
         frozenset(complete),
         has_host_ids=HOST_ID in columns,
+        has_brands=has_brands,
     )
 
 
@@ -149,11 +165,13 @@ class Reader:
         tables: frozenset[str],
         *,
         has_host_ids: bool,
+        has_brands: bool,
     ) -> None:
         self._database = database
         self._table = table
         self._tables = tables  # those of ours that are there, with all columns
         self._has_host_ids = has_host_ids
+        self._reasons = select(*(c for c in REASON.c if has_brands or c is not _BRAND))
 
     def hosts(self, since: datetime | None) -> Iterator[Host]:
         """
@@ -174,6 +192,25 @@ class Reader:
                 host = _host(row)
                 if since is None or from_utc_text(host.first_seen) is not None:
                     yield host
+
+    def names(self, since: datetime | None) -> Iterator[str]:
+        """
+        Names of hosts, each once and in the order of their bytes, printable, read while
+        they are consumed.
+
+        Args:
+            since: only hosts seen first at this time or later. A host whose FirstSeen
+                cannot be read is given only without it.
+        """
+        c = self._table.c
+        query = select(c.Domain, c.FirstSeen).order_by(c.Domain)
+        if since is not None:
+            query = query.where(c.FirstSeen >= utc_text(since))
+        with self._connected() as connection:
+            streaming = connection.execution_options(yield_per=_NAMES_AT_ONCE)
+            for name, first_seen in streaming.execute(query):
+                if since is None or from_utc_text(first_seen) is not None:
+                    yield printable(_or_empty(name))
 
     def named(self, domains: Sequence[str]) -> Iterator[HostDetail]:
         """All that is known of the hosts of these names, as far as there are any."""
@@ -272,8 +309,11 @@ class Reader:
         with self._connected() as connection:
             domain_of = self._domains(connection, domains)
             ids = sorted(domain_of)
-            for row in self._among(connection, REASON.c.host_id, ids):
-                reason = Reason(row.rule, row.kind, row.weight)
+            for row in self._among(
+                connection, REASON.c.host_id, ids, selected=self._reasons
+            ):
+                brand = row._mapping.get(_BRAND, "")
+                reason = Reason(row.rule, row.kind, row.weight, brand)
                 reasons[domain_of[row.host_id]].append(reason)
             links = [
                 (domain_of[row.host_id], row.issuance_id)
@@ -341,13 +381,15 @@ class Reader:
         column: Column[Any],
         values: Sequence[Any],
         *further: ColumnElement[bool],
+        selected: Select[Any] | None = None,
     ) -> Iterator[Row[Any]]:
         """Rows with one of the values, in the order of the key; none without table."""
         table = column.table
         if table.name not in self._tables:
             return
+        whole = select(table) if selected is None else selected
         for some in chunks(values):
-            query = select(table).where(column.in_(some), *further)
+            query = whole.where(column.in_(some), *further)
             yield from connection.execute(query.order_by(*table.primary_key))
 
 

@@ -116,7 +116,10 @@ class Children:
             for reason in reasons:
                 key = (host_id, _word(reason.kind), recurring_text(reason.rule))
                 weight = max(-_MAX_INTEGER, min(reason.weight, _MAX_INTEGER))
-                self.reasons[key] = (weight,)
+                # What resembles two brands alike is kept for the one that scores.
+                known = self.reasons.get(key)
+                if known is None or abs(weight) > abs(known[0]):
+                    self.reasons[key] = (weight, recurring_text(reason.brand))
             if issuance_id is None:
                 self._add_seen(NO_ISSUANCE, host_id, sighting)
             else:

@@ -90,6 +90,7 @@ REASON = Table(
     Column("kind", Text, primary_key=True),
     Column("rule", Text, primary_key=True),
     Column("weight", _BIG, nullable=False),
+    Column("brand", Text, nullable=False),  # empty: no look-alike
 )
 
 # A sighting with a certificate bears issuance_id, one without bears host_id.
@@ -186,6 +187,8 @@ OUTBOX = Table(
     Column("sent_at", Text),
     Column("lease_until", Text, nullable=False),  # empty: nobody has it
     Column("lease_owner", Text, nullable=False),
+    # Of a message: those with the same one are told together. Empty: by itself.
+    Column("alarm", Text, nullable=False),
 )
 
 MEMORY = Table(

@@ -119,9 +119,11 @@ def test_json_keeps_standard_output_for_objects(folder: Path) -> None:
             {
                 "name": "login.paypal.example",
                 "score": 2,
+                "brand": "",
+                "registrable_domain": "",
                 "reasons": [
-                    {"rule": "login", "kind": "keyword", "weight": 1},
-                    {"rule": "paypal", "kind": "keyword", "weight": 1},
+                    {"rule": "login", "kind": "keyword", "weight": 1, "brand": ""},
+                    {"rule": "paypal", "kind": "keyword", "weight": 1, "brand": ""},
                 ],
             }
         ],

@@ -136,8 +136,8 @@ def test_programs_get_json_and_csv(filled: Path) -> None:
         gethost(filled, *everything, "--format=json", "--explain").out.splitlines(),
     )
     assert detail["reasons"] == [
-        {"rule": "login", "kind": "keyword", "weight": 1},
-        {"rule": "paypal", "kind": "keyword", "weight": 1},
+        {"rule": "login", "kind": "keyword", "weight": 1, "brand": ""},
+        {"rule": "paypal", "kind": "keyword", "weight": 1, "brand": ""},
     ]
     (issuance,) = detail["issuances"]
     assert issuance["serial"] == "a"

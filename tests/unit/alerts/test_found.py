@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctmonitor.alerts.found import found_items
-from ctmonitor.alerts.text import digest, message
+from ctmonitor.alerts.text import Alarm, digest, message
 from ctmonitor.model.batch import Sighting
 from ctmonitor.model.certificate import Certificate
 from ctmonitor.model.finding import Finding, Novelty, Recorded
@@ -77,7 +77,7 @@ def test_an_alert_tells_what_the_finding_knows_and_nothing_of_a_visit() -> None:
         "serial": "4d2",
         "issuer": "/C=US/CN=E7",
         "names": [HOST, f"www.{HOST}"],
-        "reasons": [{"rule": "paypal", "kind": "keyword", "weight": 1}],
+        "reasons": [{"rule": "paypal", "kind": "keyword", "weight": 1, "brand": ""}],
         "page": None,
         "tls": None,
         "enrichment": {},
@@ -125,7 +125,7 @@ def test_the_message_says_that_it_was_found() -> None:
     assert "20 more" in said.body
     assert "Visited" not in said.body
     other = alerts(finding("b.example"))
-    both = digest([*found.values(), *other.values()])
+    both = digest(Alarm([one], 1) for one in (*found.values(), *other.values()))
     assert both.subject == "2 hosts: 2 found"
     assert both.body == "Found:\nlogin-paypal[.]example\nb[.]example"
 

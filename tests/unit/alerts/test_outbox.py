@@ -19,7 +19,7 @@ from ctmonitor.alerts.notify import Notifier
 from ctmonitor.alerts.outbox import Flushed, Sender
 from ctmonitor.alerts.text import Message
 from ctmonitor.errors import AlertError, StoreUnavailable
-from ctmonitor.model.followup import Channel, HostState, OutboxItem, Visit
+from ctmonitor.model.followup import Channel, HostState, OutboxItem, Visit, alarm_of
 from ctmonitor.model.site import Presence
 from ctmonitor.store.outbox import Outbox
 from ctmonitor.store.store import Store, open_store
@@ -92,7 +92,7 @@ def put(store: Store, clock: Clock) -> Callable[..., None]:
     Channels are `file`, `hook` and `notify:0`.
     """
 
-    def _put(hosts: Sequence[str], *channels: str) -> None:
+    def _put(hosts: Sequence[str], *channels: str, **changes: Any) -> None:
         store.record([finding(host) for host in hosts])
         book = store.followups()
         found = book.claim(clock.now(), len(hosts), 60, "scanner")
@@ -102,7 +102,7 @@ def put(store: Store, clock: Clock) -> Callable[..., None]:
                 report(host),
                 HostState(Presence.UP, first_up=NOON, visits=1),
                 NOON + timedelta(days=1000),
-                outbox=tuple(_items(host, channels)),
+                outbox=tuple(_items(host, channels, changes)),
             )
             for host in hosts
         ]
@@ -111,11 +111,14 @@ def put(store: Store, clock: Clock) -> Callable[..., None]:
     return _put
 
 
-def _items(host: str, channels: Sequence[str]) -> Iterator[OutboxItem]:
-    told = ALERT | {"hostname": host}
+def _items(
+    host: str, channels: Sequence[str], changes: Mapping[str, Any]
+) -> Iterator[OutboxItem]:
+    told = ALERT | {"hostname": host} | changes
     for channel in channels:
         name, _, destination = channel.partition(":")
-        yield OutboxItem(f"{host}:{channel}", Channel(name), told, destination)
+        key, alarm = f"{host}:{channel}", alarm_of(told)
+        yield OutboxItem(key, Channel(name), told, destination, alarm=alarm)
 
 
 @pytest.fixture
@@ -395,6 +398,143 @@ def test_after_a_failure_the_rest_comes_together(
     clock.skip(hours=1)
     assert asyncio.run(one.flush()).sent == 8
     assert told_hosts(recorder) == hosts
+
+
+# Alarms: look-alikes of a brand below one domain
+
+PAYPAL = {"brand": "PayPal", "registrable_domain": "paypa1.example", "score": 101}
+FOUND = PAYPAL | {"event": "found", "http_code": None}
+
+
+def alarms(recorder: Recorder, index: int = 0) -> list[tuple[str, int]]:
+    """Of each message its subject, and how many hosts its body names."""
+    return [
+        (one.subject, sum(line.startswith("hxxps:") for line in one.body.split("\n")))
+        for to, one in recorder.told
+        if to == index
+    ]
+
+
+def test_hosts_below_a_domain_that_resemble_a_brand_are_one_message(
+    put, sender, recorder: Recorder, tmp_path: Path
+) -> None:
+    hosts = [f"h{number}.paypa1.example" for number in range(3)]
+    put(hosts, "notify:0", "notify:1", "file", **PAYPAL)
+    put(["a.example"], "notify:0")
+    assert asyncio.run(sender().flush()) == Flushed(sent=10)
+    subject = "paypa1[.]example resembles PayPal: 3 hosts up"
+    assert alarms(recorder) == [(subject, 3), ("a[.]example is up: HTTP 200", 1)]
+    assert alarms(recorder, 1) == [(subject, 3)]
+    assert files_in(tmp_path) == hosts
+
+
+def test_a_domain_a_brand_and_an_event_are_alarms_of_their_own(
+    put, sender, recorder: Recorder
+) -> None:
+    put(["a.paypa1.example"], "notify:0", **PAYPAL)
+    put(["b.paypa1.example"], "notify:0", **FOUND)
+    put(["c.paypa1.example"], "notify:0", **PAYPAL | {"brand": "Apple"})
+    put(["paypal.example"], "notify:0", **PAYPAL | {"registrable_domain": "x.example"})
+    put(["d.paypa1.example"], "notify:0", **PAYPAL | {"event": "down"})
+    put(["e.paypa1.example"], "notify:0", **PAYPAL | {"event": "down"})
+    assert asyncio.run(sender().flush()) == Flushed(sent=6)
+    assert len(recorder.told) == 6
+
+
+def test_an_alarm_is_told_once_a_day_and_the_rest_on_the_next(
+    put, sender, recorder: Recorder, store: Store, clock: Clock
+) -> None:
+    put(["a.paypa1.example"], "notify:0", **FOUND)
+    asyncio.run(sender().flush())
+    for number in range(5):
+        clock.skip(hours=2)
+        put([f"h{number}.paypa1.example"], "notify:0", **FOUND)
+        # Each run is another process.
+        assert asyncio.run(sender(owner=f"{number}").flush()) == Flushed()
+        store.outbox().hasten(clock.now())
+        assert asyncio.run(sender(owner=f"again {number}").flush()) == Flushed()
+        assert store.outbox().pending() == 0  # nothing has failed
+    assert alarms(recorder) == [("a[.]paypa1[.]example was found", 1)]
+    clock.skip(hours=2)  # midnight
+    put(["new.paypa1.example"], "notify:0", **FOUND)
+    assert asyncio.run(sender().flush()) == Flushed(sent=6)
+    assert alarms(recorder)[1:] == [
+        ("paypa1[.]example resembles PayPal: 6 hosts found", 6)
+    ]
+    clock.skip(days=1)
+    assert asyncio.run(sender().flush()) == Flushed()
+
+
+def test_an_alarm_of_ten_thousand_hosts_names_the_first_and_counts_the_rest(
+    sender, recorder: Recorder, store: Store
+) -> None:
+    items = (
+        OutboxItem(f"{number}", Channel.NOTIFY, told, "0", alarm=alarm_of(told))
+        for number in range(10_000)
+        for told in [ALERT | FOUND | {"hostname": f"h{number:04}.paypa1.example"}]
+    )
+    store.record([finding("x.example")], outbox_of=lambda told, at: items)
+    assert asyncio.run(sender().flush()) == Flushed(sent=10_000)
+    assert alarms(recorder) == [
+        ("paypa1[.]example resembles PayPal: 10000 hosts found", 50)
+    ]
+    assert "and 9950 more below paypa1[.]example\n" in recorder.told[0][1].body
+
+
+def test_an_alarm_that_fails_is_tried_again_as_a_whole_and_given_up(
+    put, sender, recorder: Recorder, store: Store, clock: Clock
+) -> None:
+    recorder.fails = {0}
+    hosts = [f"h{number}.paypa1.example" for number in range(3)]
+    put(hosts, "notify:0", **FOUND)
+    assert asyncio.run(sender(tries=3).flush()).failed == 3
+    clock.skip(seconds=30)
+    put(["late.paypa1.example"], "notify:0", **FOUND)
+    # It waits with the others, and does not use up their attempts.
+    assert asyncio.run(sender(tries=3).flush()) == Flushed()
+    assert store.outbox().pending() == 3
+    clock.skip(seconds=30)
+    assert asyncio.run(sender(tries=3).flush()).failed == 4
+    clock.skip(hours=1)
+    flushed = asyncio.run(sender(tries=3).flush())
+    assert (flushed.failed, flushed.dead) == (1, 3)
+    recorder.fails = set()
+    clock.skip(hours=1)
+    assert asyncio.run(sender(tries=3).flush()) == Flushed(sent=1)
+
+
+def test_an_alarm_that_was_not_told_for_want_of_room_is_told_in_the_digest(
+    put, sender, recorder: Recorder
+) -> None:
+    put([f"h{number:02}.paypa1.example" for number in range(60)], "notify:0", **FOUND)
+    put(["a.example"], "notify:0")
+    assert asyncio.run(sender(digest_per_minute=1).flush()) == Flushed(sent=61)
+    ((_, told),) = recorder.told
+    assert told.subject == "61 hosts: 60 found, 1 up"
+    lines = told.body.split("\n")
+    assert lines[0] == "Found:"
+    assert lines[50:52] == [
+        "h49[.]paypa1[.]example",
+        "and 10 more below paypa1[.]example",
+    ]
+
+
+def test_two_senders_tell_an_alarm_once(
+    put, sender, recorder: Recorder, store: Store, clock: Clock
+) -> None:
+    put([f"h{number:03}.paypa1.example" for number in range(250)], "notify:0", **FOUND)
+    senders = [sender(owner=f"sender {number}") for number in range(2)]
+
+    async def flush_all() -> list[Flushed]:
+        return await asyncio.gather(*(one.flush() for one in senders))
+
+    sent = sum(one.sent for one in asyncio.run(flush_all()))
+    # What the other one had when it was told comes later, in one more message.
+    clock.skip(days=1)
+    sent += asyncio.run(sender(owner="third").flush()).sent
+    assert sent == 250
+    assert len(recorder.told) <= 2
+    assert store.outbox().pending() == 0
 
 
 # The fallback

@@ -92,7 +92,7 @@ def test_the_honest_keys_stand_beside_them() -> None:
         "serial": "4d2",
         "issuer": "/C=US/CN=R11/O=Let's Encrypt",
         "names": [HOST, f"www.{HOST}"],
-        "reasons": [{"rule": "paypal", "kind": "keyword", "weight": 1}],
+        "reasons": [{"rule": "paypal", "kind": "keyword", "weight": 1, "brand": ""}],
     }
     assert {key: told[key] for key in expected} == expected
     assert told["seen_in"][0]["index"] == 1234

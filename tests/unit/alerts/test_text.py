@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctmonitor.alerts.text import (
+    Alarm,
     Message,
+    alarm_message,
     defanged,
     digest,
     fallback_message,
@@ -184,7 +186,7 @@ def test_several_announcers_are_all_named() -> None:
 def test_a_digest_names_every_host_by_event() -> None:
     alerts = [alert("a.example"), alert("b.example"), alert("c.example")]
     alerts[1] = alerts[1] | {"event": "down"}
-    assert digest(alerts) == Message(
+    assert digest(Alarm([one], 1) for one in alerts) == Message(
         "3 hosts: 2 up, 1 down",
         "Up:\na[.]example\nc[.]example\n\nDown:\nb[.]example",
     )
@@ -241,3 +243,58 @@ def test_little_room_says_at_least_how_much_there_is() -> None:
 
 def test_no_text_is_one_empty_part() -> None:
     assert in_parts("", 10, 3) == [""]
+
+
+# Look-alikes
+
+PAYPAL = [
+    {"rule": "login", "kind": "keyword", "weight": 1, "brand": ""},
+    {"rule": "login", "kind": "lure", "weight": 14, "brand": "PayPal"},
+    {"rule": "paypa1", "kind": "homoglyph", "weight": 58, "brand": "PayPal"},
+    {"rule": ".xyz", "kind": "suffix", "weight": 9, "brand": "PayPal"},
+    {"rule": "pal", "kind": "whole word", "weight": 0, "brand": "*Pal*"},
+]
+
+
+def look_alike(host: str, score: int) -> dict[str, Any]:
+    told = alert(host) | {"reasons": PAYPAL, "brand": "PayPal", "score": score}
+    return told | {"registrable_domain": "paypa1.example"}
+
+
+def test_a_message_says_what_resembles_which_brand() -> None:
+    lines = body_of(look_alike(HOST, 82)).split("\n")
+    assert "Found by: login (keyword)" in lines
+    at = lines.index(
+        "Resembles: PayPal: homoglyph paypa1 +58, lure login +14, suffix [.]xyz +9 = 81"
+    )
+    assert lines[at + 1] == "Resembles: \uff0aPal\uff0a: whole word pal"
+
+
+def test_a_record_of_an_older_version_has_reasons_without_brand() -> None:
+    told = alert() | {"reasons": [{"rule": "x", "kind": "regex", "weight": 1}]}
+    assert "Found by: x (regex)" in body_of(told)
+
+
+def test_an_alarm_tells_its_hosts_and_why_of_the_one_that_scores_most() -> None:
+    hosts = [look_alike("a.paypa1.example", 20), look_alike("b.paypa1.example", 82)]
+    told = alarm_message(Alarm(hosts, 12))
+    assert told.subject == "paypa1[.]example resembles PayPal: 12 hosts up"
+    assert told.body.split("\n")[:6] == [
+        "12 hosts below paypa1[.]example resemble PayPal:",
+        "hxxps://a[.]paypa1[.]example is up: HTTP 200",
+        "hxxps://b[.]paypa1[.]example is up: HTTP 200",
+        "and 10 more below paypa1[.]example",
+        "For example: b[.]paypa1[.]example",
+        "Found by: login (keyword)",
+    ]
+    assert alarm_message(Alarm(hosts[:1], 1)) == message(hosts[0])
+
+
+@given(text=st.text(max_size=300))
+def test_no_text_of_an_alarm_is_active(text: str) -> None:
+    told = look_alike("a.example", 1) | {"brand": text, "issuer": text}
+    told |= {"hostname": text, "registrable_domain": text}
+    said = alarm_message(Alarm([told, told], 2))
+    assert "\n" not in said.subject
+    for line in (said.subject, *said.body.split("\n")):
+        assert ACTIVE.search(line.removeprefix("*[.]").replace("//*[.]", "//")) is None

@@ -120,8 +120,9 @@ def test_a_file_of_an_older_version_keeps_what_our_tables_hold(
 ) -> None:
     shutil.copy(VECTORS / f"version_{version}.sqlite", tmp_path / "older.db")
     older = Place(tmp_path / "older.db", "")
-    tables = ("reason", "issuance", "issuance_name", "host_issuance", "seen", "gap")
-    queries = [f"SELECT * FROM ctm_{name}" for name in (*tables, "cursor")]  # noqa: S608 - names of ours
+    tables = ("issuance", "issuance_name", "host_issuance", "seen", "gap", "cursor")
+    queries = [f"SELECT * FROM ctm_{name}" for name in tables]  # noqa: S608 - names of ours
+    queries.append("SELECT host_id, kind, rule, weight FROM ctm_reason")
     before = [older.sql(query) for query in queries]
     assert all(before)
     older.open().close()

@@ -1,5 +1,6 @@
 """What a reader gives back, of our databases and of others; it changes nothing."""
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tests.unit.store.making import (
     certificate,
     finding,
 )
+from tests.unit.store.visiting import insert_as_old, record
 
 
 def test_everything_that_was_recorded_comes_back(place: Place) -> None:
@@ -250,3 +252,81 @@ def test_gaps_that_a_dead_run_left_open_are_ended_for_its_feeds_alone(
     with place.reader() as reader:
         ended = {gap.feed: gap.end for gap in reader.gaps(None)}
     assert ended == {"ws://ours/": began + timedelta(hours=1), "ws://other/": None}
+
+
+# Brands
+
+
+def test_reasons_come_back_with_their_brand(place: Place) -> None:
+    reasons = (
+        Reason("paypa1", "homoglyph", 58, "PayPal"),
+        Reason("login", "lure", 14, "PayPal"),
+        Reason("login", "keyword"),
+        # Two brands with one spelling: the one that scores.
+        Reason("pay", "whole word", 0, "Pay"),
+        Reason("pay", "whole word", 30, "Pay & Co"),
+        Reason("go", "whole word", -3, "Go"),
+        Reason("go", "whole word", 0, "Other"),
+    )
+    with place.open() as store:
+        store.record([finding("a.example", reasons=reasons)])
+    found = set(place.details()["a.example"].reasons)
+    assert found == {*reasons[:3], reasons[4], reasons[5]}
+
+
+def test_a_file_of_version_3_is_read_in_place_with_its_reasons(tmp_path: Path) -> None:
+    vectors = Path(__file__).parents[2] / "vectors" / "databases"
+    shutil.copy(vectors / "version_3.sqlite", tmp_path / "older.db")
+    before = (tmp_path / "older.db").read_bytes()
+    older = Place(tmp_path / "older.db", "")
+    reasons = older.details()["login-paypal.example"].reasons
+    assert reasons == (Reason("paypal", "keyword"),)
+    assert (tmp_path / "older.db").read_bytes() == before
+
+
+def test_a_program_of_the_version_before_still_writes(place: Place) -> None:
+    record(place, "a.example")
+    place.sql(
+        "INSERT INTO ctm_reason (host_id, kind, rule, weight) VALUES (1, 'k', 'r', 1)"
+    )
+    columns = "key, channel, destination, payload, state, attempts, next_attempt, "
+    columns += "last_result, created_at, lease_until, lease_owner"
+    place.sql(
+        f"INSERT INTO ctm_outbox ({columns}) VALUES "  # noqa: S608 - ours
+        "('k', 'notify', '0', '{}', 'due', 0, '', '', '', '', '')"
+    )
+    assert Reason("r", "k") in place.details()["a.example"].reasons
+    with place.open() as store:
+        (due,) = store.outbox().due(NOON, 9, 60, "a")
+    assert due.alarm == ""
+
+
+# Names alone
+
+
+def test_names_come_each_once_in_the_order_of_their_bytes(place: Place) -> None:
+    hosts = ["b.example", "a.example", "*.a.example", "B.example", "b-a.example"]
+    hosts += ["xn--pypal-4ve.example", "\u00e9.example", "10.example", "_x.example"]
+    hosts += [f"{number}.many.example" for number in range(1201)]
+    record(place, *hosts)
+    with place.reader() as reader:
+        names = list(reader.names(None))
+    assert names == sorted({host.lower() for host in hosts}, key=str.encode)
+
+
+def test_names_since_a_time_are_those_seen_first_then_or_later(place: Place) -> None:
+    record(place, "old.example", at=NOON - timedelta(seconds=1))
+    record(place, "z.example", "a.example")
+    record(place, "new.example", "old.example", at=NOON + timedelta(seconds=1))
+    insert_as_old(place, "odd.example", first_seen="unknown")
+    with place.reader() as reader:
+        assert list(reader.names(NOON)) == ["a.example", "new.example", "z.example"]
+        assert "odd.example" in set(reader.names(None))
+
+
+def test_names_of_another_program_are_one_a_line(file: Place) -> None:
+    file.open().close()
+    insert_as_old(file, "a\x1b[2J\n\u202eb.example")
+    with file.reader() as reader:
+        (name,) = reader.names(None)
+    assert name == r"a\x1b[2J\x0a\u202eb.example"

@@ -30,7 +30,8 @@ class _Part:
 
     Args:
         exact: all texts it can match, lower case; None when there are too many.
-        need: texts of which one is in every match; None when nothing is known.
+        need: texts of which one is in every name that it matches in, though a
+            look-around may have seen it beside the match; None when nothing is known.
     """
 
     exact: Texts | None
@@ -41,9 +42,11 @@ _EMPTY = _Part(frozenset({""}), None)
 _ANYTHING = _Part(None, None)
 
 
-def required_literals(pattern: str) -> frozenset[bytes] | None:
+def required_literals(
+    pattern: str, *, counts_empty: bool = False
+) -> frozenset[bytes] | None:
     """
-    Lower-case ASCII texts of which every match of `pattern` holds at least one.
+    Lower-case ASCII texts of which every name that `pattern` matches in holds one.
 
     They hold without regard to ASCII case. Characters outside ASCII, and those that
     JSON may write as an escape (quote, backslash, slash, controls), are never part of
@@ -51,13 +54,14 @@ def required_literals(pattern: str) -> frozenset[bytes] | None:
 
     Args:
         pattern: an expression that `re` compiles.
+        counts_empty: whether a match of the empty text counts, as of `(?=.*login)`.
 
     Returns:
         None when no such set is known, as for `.*` or `[0-9]{8}`; the empty set when
-        nothing but the empty text can match, which is no finding.
+        nothing but the empty text can match, and that does not count.
     """
     part = _sequence(_parsed(pattern))
-    if part.exact == frozenset({""}):
+    if part.exact == frozenset({""}) and not counts_empty:
         return frozenset()
     texts = _useful(part.need)
     if texts is None:
@@ -99,6 +103,8 @@ def _sequence(nodes: Iterable[tuple[Any, Any]]) -> _Part:
         part = _part(operation, argument)
         if part.exact is not None and (joined := _joined(current, part.exact)):
             current = joined
+            if operation is op.ASSERT:
+                best = _better(best, part.need)
             continue
         broken = True
         best = _better(best, current)
@@ -121,7 +127,9 @@ def _part(operation: Any, argument: Any) -> _Part:
         return _branch([_sequence(branch) for branch in argument[1]])
     if operation in (op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT):
         return _repeat(*argument)
-    if operation in (op.AT, op.ASSERT, op.ASSERT_NOT):
+    if operation is op.ASSERT:
+        return _Part(_EMPTY.exact, _sequence(argument[1]).need)
+    if operation in (op.AT, op.ASSERT_NOT):
         return _EMPTY  # of no width: what stands on both sides still adjoins
     return _ANYTHING
 

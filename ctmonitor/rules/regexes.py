@@ -66,7 +66,10 @@ class Regexes:
         self.expressions = tuple(expressions)
         self.warnings = tuple(warnings)
         # By position; None where the prefilter cannot help.
-        self.literals = tuple(_literals(each.pattern) for each in self.expressions)
+        self.literals = tuple(
+            required_literals(each.pattern, counts_empty=True)
+            for each in self.expressions
+        )
         self.unfilterable = tuple(
             each.name
             for each, literals in zip(self.expressions, self.literals, strict=True)
@@ -152,12 +155,6 @@ def _search(expression: Any, texts: Sequence[str], limit_s: float) -> str | None
         if match := expression.search(text, timeout=limit_s):
             return str(match.group())
     return None
-
-
-def _literals(pattern: str) -> frozenset[bytes] | None:
-    # Empty for what matches nothing but the empty text, as `(?=.*login)` does: there
-    # the look-around is all that counts, and of it no text is known.
-    return required_literals(pattern) or None
 
 
 def parse_regexes(text: str, path: str) -> Regexes:

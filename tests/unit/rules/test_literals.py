@@ -23,6 +23,9 @@ from ctmonitor.rules.prefilter import FOLDING_TO_ASCII
         ("p[a4]yp[a4]l", {b"paypal", b"p4ypal", b"payp4l", b"p4yp4l"}),
         ("pay.*login", {b"login"}),  # the longer one
         ("pay(?!pal)x", {b"payx"}),  # a look-ahead has no width
+        ("^(?=.*paypal)(?=.*login).*$", {b"paypal"}),  # but the name holds its text
+        ("(?<=paypal)x", {b"paypal"}),
+        ("(?=.*paypal)?login", {b"login"}),
         ("(?<=x)pay", {b"pay"}),
         (r"\bpay\b", {b"pay"}),
         ("(ab)+c", {b"ab"}),
@@ -48,6 +51,26 @@ def test_literals_of_an_expression(pattern: str, literals: set[bytes]) -> None:
 def test_expressions_without_a_literal(pattern: str) -> None:
     """The empty expression can match nothing that counts; the others anything."""
     assert required_literals(pattern) == (frozenset() if pattern == "" else None)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "literals"),
+    [
+        ("(?=.*paypal)", {b"paypal"}),
+        ("(?<=paypal)", {b"paypal"}),
+        ("(?=paypal|ebay)", {b"paypal", b"ebay"}),
+        ("(?!paypal)", None),
+        ("(?=(?:paypal)?)", None),
+        ("(?:(?=paypal)|)", None),
+        (r"\b", None),
+    ],
+)
+def test_what_matches_by_its_look_arounds_alone(
+    pattern: str, literals: set[bytes] | None
+) -> None:
+    """`SearchKeywords` counts no empty match, `RegexFile` does."""
+    assert required_literals(pattern, counts_empty=True) == literals
+    assert required_literals(pattern) == frozenset()
 
 
 def test_only_four_characters_fold_to_ascii() -> None:
@@ -86,6 +109,9 @@ _ATOMS = st.sampled_from(
         r"(?=a)",
         r"(?!b)",
         r"(?<=a)",
+        r"(?=.*pay)",
+        r"(?<=pay)",
+        r"(?=ab|pb)",
         r"İ",
     ]
 )
@@ -115,12 +141,15 @@ def test_every_match_holds_a_literal_or_a_folding_character(
     except re.error:
         assume(False)
     literals = required_literals(pattern)
+    with_empty = required_literals(pattern, counts_empty=True)
+    looks_around = "(?=" in pattern or "(?<=" in pattern
     for name in names:
-        matches = [m.group() for m in expression.finditer(name) if m.group()]
-        for match in matches:
-            folded = match.lower().encode()
+        for match in (m.group() for m in expression.finditer(name)):
+            text = name if looks_around or not match else match
+            folded = text.lower().encode()
+            needed = literals if match else with_empty
             assert (
-                literals is None
-                or any(literal in folded for literal in literals)
-                or any(char in match for char in FOLDING_TO_ASCII)
+                needed is None
+                or any(literal in folded for literal in needed)
+                or any(char in text for char in FOLDING_TO_ASCII)
             )

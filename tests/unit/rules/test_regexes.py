@@ -159,10 +159,12 @@ def test_only_what_the_prefilter_named_is_tried() -> None:
     assert regexes.found(host, set()) == (("[0-9]{4}", "2024"),)
 
 
-def test_what_matches_by_its_look_arounds_alone_is_never_left_out() -> None:
-    regexes = parse_regexes("(?=.*paypal)", PATH)
-    assert regexes.literals == (None,)
-    assert regexes.found(host_name("paypal.com"), set()) == (("(?=.*paypal)", ""),)
+def test_of_several_look_aheads_the_prefilter_searches_one() -> None:
+    regexes = parse_regexes("(?=.*paypal)(?=.*login)", PATH)
+    assert regexes.literals == (frozenset({b"paypal"}),)
+    assert regexes.found(host_name("login.paypal.com"), {0}) == (
+        ("(?=.*paypal)(?=.*login)", ""),
+    )
 
 
 def test_an_expression_that_backtracks_for_ever_stops_no_other() -> None:

@@ -7,6 +7,7 @@ letter goes to the ASCII letter or digit of its class where there is one.
 """
 
 import json
+import re
 import unicodedata
 from functools import cache
 from importlib import resources
@@ -48,6 +49,7 @@ _LIKE = {
     "y": "γɏƴỿʏ",
     "z": "ζƶⱬᴢʐ",
 }
+_HOST_CHARACTERS = re.compile("[a-z0-9-]+")
 _ALSO = {char: look for look, chars in _LIKE.items() for char in chars}
 
 
@@ -80,7 +82,7 @@ def _ascii_look(char: str) -> str:
         )
         # UTS 39 holds `m` to be `rn`; a dot inside a label would look like its end.
         plain = plain.replace("rn", "m").replace(".", "-")
-        if plain.isascii() and plain.replace("-", "").isalnum():
+        if _HOST_CHARACTERS.fullmatch(plain):
             return plain
     return char
 

@@ -8,15 +8,15 @@ intact; that piece then stands for all errors behind or before it.
 """
 
 import re
-from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
-from itertools import accumulate
+from typing import NamedTuple
 
 import hyperscan
 
+from ctmonitor.rules.background import background
 from ctmonitor.rules.brand import Brand
 from ctmonitor.rules.confusables import folded
 from ctmonitor.rules.hostname import HostName
@@ -31,9 +31,13 @@ from ctmonitor.rules.spelling import (
 
 # A piece of a spelling that stands for its errors: shorter ones are in too many names.
 _MIN_PIECE = 6
+# A piece that more registrable domains hold than one in so many (`master`, `office`) is
+# a word of its own, and a longer one is taken.
+_COMMON_ONE_IN = 2500
 # Places of one name that are looked at; no real name has so many, and one of 4 kB that
 # is made of them must not cost more than 5 ms.
-_MAX_PLACES = 400
+_MAX_PLACES = 250
+_MAX_FOUND = 16
 # An own domain without a spelling of its brand is searched for by itself if it is long
 # enough to say something.
 _MIN_DOMAIN_LABEL = 5
@@ -77,8 +81,7 @@ class _Spelling:
     domains: tuple[tuple[int, tuple[str, ...]], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(NamedTuple):
     """A half-open range of the text that resembles a spelling."""
 
     start: int
@@ -118,6 +121,7 @@ class LookAlikes:
             uses.setdefault(expression, (anchor, []))[1].append((road, spelling))
         self.expressions = tuple(uses)
         self._uses = tuple(uses.values())
+        self._hits: list[int] = []
         self._database: hyperscan.Database | None = None
         if uses:
             self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
@@ -156,14 +160,17 @@ class LookAlikes:
 
     def numbers(self, text: str) -> set[int]:
         """Positions of those `expressions` that match in a name in lower case."""
-        found: set[int] = set()
-        if self._database is not None and text:
-            add = found.add
-            self._database.scan(
-                text.encode("utf-8", "replace"),
-                match_event_handler=lambda number, *_: add(number),
-            )
-        return found
+        if self._database is None or not text:
+            return set()
+        self._hits.clear()
+        data = text.encode("utf-8", "replace")
+        self._database.scan(data, match_event_handler=self._on_match)
+        return set(self._hits)
+
+    def _on_match(
+        self, number: int, start: int, end: int, flags: int, context: object
+    ) -> None:
+        self._hits.append(number)
 
     def find(
         self, host: HostName, numbers: Collection[int] | None = None
@@ -219,40 +226,35 @@ class _View:
         self.host = host
         self.text = host.text
         self.is_folded = host.unicode != host.labels or not host.text.isascii()
-        labels = host.labels
         self._origins: list[tuple[int, ...]] = []
+        suffix = host.suffix
         if self.is_folded:
             looks = [folded(label) for label in host.unicode]
-            labels = tuple(text for text, _ in looks)
             self._origins = [origins for _, origins in looks]
-            self.text = ".".join(labels)
-        elif len(labels) > 1:
-            self.text = ".".join(labels)
-        self.starts = [0, *accumulate(len(label) + 1 for label in labels[:-1])]
+            self.text = ".".join(text for text, _ in looks)
+            suffix = ".".join(text for text, _ in looks[host.at + 1 :])
         # Where the public suffix begins; nothing in it resembles a brand.
-        after = host.at + 1
         self.end = len(self.text)
-        if host.at >= 0 and after < len(self.starts):
-            self.end = self.starts[after] - 1
-
-    def is_letter(self, at: int) -> bool:
-        """Whether a letter stands at `at`; not so outside of the text."""
-        return 0 <= at < len(self.text) and self.text[at].isalpha()
+        if host.at >= 0:
+            self.end -= len(suffix) + 1
 
     def is_digit(self, at: int) -> bool:
         """Whether a digit stands at `at`; not so outside of the text."""
         return 0 <= at < len(self.text) and self.text[at].isdigit()
 
     def is_whole(self, start: int, end: int) -> bool:
-        """Whether the range is a whole token."""
-        return not self.is_letter(start - 1) and not self.is_letter(end)
+        """Whether the range is a whole token: no letter on either side."""
+        text = self.text
+        return not (
+            text[end : end + 1].isalpha() or (start and text[start - 1].isalpha())
+        )
 
     def resemblance(self, found: _Found) -> Resemblance:
         """What was found, in terms of the name's labels."""
-        first = bisect_right(self.starts, found.start) - 1
-        last = bisect_right(self.starts, found.end - 1) - 1
-        start = found.start - self.starts[first]
-        end = found.end - self.starts[last]
+        first = self.text.count(".", 0, found.start)
+        last = first + self.text.count(".", found.start, found.end)
+        start = found.start - self.text.rfind(".", 0, found.start) - 1
+        end = found.end - self.text.rfind(".", 0, found.end) - 1
         if self._origins:
             start = self._origins[first][start]
             end = self._origins[last][end - 1] + 1
@@ -298,21 +300,41 @@ def _expressions(spelling: _Spelling) -> Iterator[tuple[bytes, str, _Road]]:
         yield _LEFT + _literal(text) + _RIGHT, text, _Road.TOKEN
         return
     yield _literal(text), text, _Road.EXACT
-    head, tail = text[:_MIN_PIECE], text[-_MIN_PIECE:]
-    # One piece alone replaces few variants when it is nearly all of the spelling.
-    pieces = (head, tail) if len(text) >= _MIN_PIECE + 2 else ()
-    if pieces:
+    head, tail = _pieces(text)
+    if head:
         yield _literal(head), head, _Road.HEAD
+    if tail:
         yield _literal(tail), tail, _Road.TAIL
-    elif len(text) >= MIN_TYPING:
-        # The first or last character is missing or another one: whole tokens only.
-        yield _LEFT + b"[a-z]?" + _literal(text[1:]) + _RIGHT, text[1:], _Road.TAIL
-        yield _LEFT + _literal(text[:-1]) + b"[a-z]?" + _RIGHT, text[:-1], _Road.HEAD
+    if len(text) >= MIN_TYPING:
+        # The last or first character is missing or another one: whole tokens only.
+        short = text[:-1], text[1:]
+        if not head:
+            yield _LEFT + _literal(short[0]) + b"[a-z]?" + _RIGHT, short[0], _Road.HEAD
+        if not tail:
+            yield _LEFT + b"[a-z]?" + _literal(short[1]) + _RIGHT, short[1], _Road.TAIL
     for variant in sorted({*inner_errors(text), *spelling.looks}):
-        if text in variant:
-            continue
-        if not (pieces and (variant.startswith(head) or variant.endswith(tail))):
+        is_covered = (
+            text in variant
+            or (head and variant.startswith(head))
+            or (tail and variant.endswith(tail))
+        )
+        if not is_covered:
             yield _literal(variant), variant, _Road.VARIANT
+
+
+def _pieces(text: str) -> tuple[str, str]:
+    """
+    A beginning and an end of a spelling that are rare in names; empty for none.
+
+    What would be nearly all of the spelling replaces few variants.
+    """
+    table = background()
+    rare = table.domains // _COMMON_ONE_IN
+    sizes = range(_MIN_PIECE, len(text) - 1)
+    return (
+        next((text[:n] for n in sizes if table.inside(text[:n]) <= rare), ""),
+        next((text[-n:] for n in sizes if table.inside(text[-n:]) <= rare), ""),
+    )
 
 
 def _examined(
@@ -379,9 +401,15 @@ def _inside(view: _View, start: int, end: int, spelling: _Spelling) -> _Found:
 def _trick(view: _View, start: int, end: int, spelling: _Spelling) -> Trick | None:
     """How the range resembles the spelling, if it does so well enough."""
     found, text = view.text[start:end], spelling.text
+    looks_like = found in spelling.looks
+    if not looks_like and not -1 <= len(found) - len(text) <= 2:
+        return None
     whole = view.is_whole(start, end)
+    is_inner = found[0] == text[0] and found[-1] == text[-1]
+    if not (looks_like or whole or is_inner):
+        return None
     trick = typing_error(text, found)
-    if found in spelling.looks and trick is not Trick.TRANSPOSITION:
+    if looks_like and trick is not Trick.TRANSPOSITION:
         # In `2010range` the digits belong together.
         if (found[0].isdigit() and view.is_digit(start - 1)) or (
             found[-1].isdigit() and view.is_digit(end)
@@ -398,9 +426,7 @@ def _trick(view: _View, start: int, end: int, spelling: _Spelling) -> Trick | No
         return trick if whole and trick is Trick.HYPHEN else None
     if end > view.end:
         return None
-    if not whole and (found[0] != text[0] or found[-1] != text[-1]):
-        return None
-    return trick
+    return trick if whole or is_inner else None
 
 
 def _is_embedded(view: _View, start: int, end: int) -> bool:
@@ -415,8 +441,12 @@ def _best(found: list[_Found]) -> list[_Found]:
     What lies in a longer spelling as it is, of whatever brand, is nothing by itself;
     otherwise brands do not disturb one another.
     """
+    if len(found) < 2:
+        return found
     kept: list[_Found] = []
     for one in sorted(found, key=lambda found: (found.rank, found.start)):
+        if len(kept) == _MAX_FOUND:
+            break
         if not any(_explains(better, one) for better in kept):
             kept.append(one)
     return kept

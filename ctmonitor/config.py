@@ -87,6 +87,7 @@ class Config:
     log_level: int
     log_type: str
     alerts_dir: str
+    export_file: str
     alert_monitor_timelapse: int
     notification_destination: tuple[Destination, ...]
     fallback_destination: str = field(repr=False)

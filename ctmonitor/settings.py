@@ -604,6 +604,14 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         section="REPORTING",
+        key="Export_File",
+        attribute="export_file",
+        kind=Kind.PATH,
+        help="File of all names in the database, written when a run of the daemon ends",
+        note=("One a line, sorted. gethost.py --export writes one at any time.",),
+    ),
+    Setting(
+        section="REPORTING",
         key="Alert_Monitor_timelapse",
         attribute="alert_monitor_timelapse",
         kind=Kind.INTEGER,

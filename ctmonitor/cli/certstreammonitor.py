@@ -20,6 +20,7 @@ from ctmonitor.cli import (
     assemble,
     console,
     databases,
+    export,
     findings,
     loglisting,
     logreading,
@@ -99,6 +100,8 @@ def _main(options: argparse.Namespace) -> int:
     config = console.configuration(options)
     ruleset = assemble.rules(config)
     assemble.check(config)
+    if config.export_file:
+        export.check(config.export_file, f"{config.path}: [REPORTING] Export_File")
     if options.check_config:
         return _check_config(config, ruleset)
     if options.list_logs:
@@ -197,11 +200,26 @@ def _start(
             memory.settle()
         code = asyncio.run(run.until_end())
     log.info("%s: %s", run.reason, run.monitor.tally)
+    if store is not None and config.export_file and not _export(config, run.say):
+        code = console.FAILED
     if run.output_is_closed:
         console.discard_output()
     else:
         say(str(run.monitor.tally))
     return code
+
+
+def _export(config: Config, say: Callable[[str], None]) -> bool:
+    """Writes the names to Export_File; whether that went well."""
+    try:
+        with databases.reader(config) as reader:
+            count = export.export(reader, None, config.export_file)
+    except CTMonitorError as exc:
+        log.error("%s", exc)
+        console.complain(f"{NAME}: {exc}")
+        return False
+    say(f"names written to {config.export_file}: {count}")
+    return True
 
 
 def _notifications(config: Config) -> list[str]:

@@ -1,6 +1,6 @@
 """
-gethost.py: what was found, since when, why; what the feeds left out, and what of the
-logs could not be read.
+gethost.py: what was found, since when, why, or its names in a file; what the feeds left
+out, and what of the logs could not be read.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from ctmonitor.cli import console, databases
+from ctmonitor.cli import console, databases, export
 from ctmonitor.errors import ConfigError, StoreError
 from ctmonitor.model.batch import Gap, Malformed
 from ctmonitor.model.clock import now_utc, utc_text
@@ -28,6 +28,7 @@ _EXAMPLES = (
     "gethost.py -c conf/example.conf                        found in the last hour",
     "gethost.py -c conf/example.conf --since 86400 --explain   why, and in which logs",
     "gethost.py -c conf/example.conf --since 86400 --format json",
+    "gethost.py -c conf/example.conf --export names.txt     all names, one a line",
     "gethost.py -c conf/example.conf --gaps                 what was not seen",
 )
 _HOUR_S = 3600
@@ -74,7 +75,8 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         "--since",
         type=_seconds,
         metavar="SECONDS",
-        help="how far to look back (3600; with --gaps and --malformed everything)",
+        help="how far to look back (3600; with --export, --gaps and --malformed "
+        "everything)",
     )
     parser.add_argument(
         "--format",
@@ -89,6 +91,11 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     listed = parser.add_mutually_exclusive_group()
     listed.add_argument(
+        "--export",
+        metavar="FILE",
+        help="write the names to a file, sorted, one a line; - for standard output",
+    )
+    listed.add_argument(
         "--gaps", action="store_true", help="list what the feeds did not deliver"
     )
     listed.add_argument(
@@ -96,11 +103,16 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help="list entries of logs of which something could not be read",
     )
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    if options.export is not None and (options.explain or options.format != "text"):
+        parser.error("--export writes names alone: leave out --format and --explain")
+    return options
 
 
 def _main(options: argparse.Namespace) -> int:
     config = console.configuration(options, needs_source=False)
+    if options.export is not None:
+        export.check(options.export, "--export")
     try:
         reader = databases.reader(config)
     except StoreError as exc:
@@ -111,6 +123,10 @@ def _main(options: argparse.Namespace) -> int:
         elif options.malformed:
             with closing(_malformed(reader, _moment(options.since))) as entries:
                 _print_malformed(entries, options.format)
+        elif options.export is not None:
+            count = export.export(reader, _moment(options.since), options.export)
+            if options.export != export.STANDARD_OUTPUT:
+                print(f"names written to {options.export}: {count}")
         else:
             since = _HOUR_S if options.since is None else options.since
             # Whoever reads may have enough of it: then the statement ends first, and

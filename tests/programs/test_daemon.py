@@ -398,6 +398,60 @@ def test_every_recorded_message_is_understood_on_one_connection(folder: Path) ->
     ]
 
 
+# Export_File
+
+
+def test_all_names_of_the_database_are_written_when_a_replay_ends(folder: Path) -> None:
+    names = folder / "names.txt"
+    config = replaying(
+        folder,
+        [message("b.paypal-login.example", "www.example")],
+        REPORTING__Export_File="names.txt",
+    )
+    result = run(DAEMON, "-c", config.name, cwd=folder)
+    *_, line, tally = result.out.splitlines()
+    assert (result.code, line) == (0, "names written to names.txt: 1")
+    assert tally.startswith("messages=1 ")
+    names.chmod(0o640)
+    (folder / "feed.jsonl").write_bytes(message("A.paypal-login.example") + b"\n")
+    result = run(DAEMON, "-c", config.name, "--json", cwd=folder)
+    assert json.loads(result.out)["host"] == "a.paypal-login.example"
+    assert "names written to names.txt: 2" in result.err
+    assert names.read_text() == "a.paypal-login.example\nb.paypal-login.example\n"
+    assert names.stat().st_mode & 0o777 == 0o640
+    # A dry run stores nothing, so there is nothing to be written.
+    names.write_text("")
+    run(DAEMON, "-c", config.name, "--dry-run", cwd=folder)
+    assert names.read_text() == ""
+
+
+def test_the_names_are_written_after_a_signal(folder: Path) -> None:
+    with FeedServer(serve([message("paypal-login.example")])) as server:
+        config = settings(
+            folder, SERVER__ACTServer=server.url, REPORTING__Export_File="names.txt"
+        )
+        with Daemon(config) as daemon:
+            daemon.wait_for_out("paypal-login.example")
+            assert not (folder / "names.txt").exists()
+            assert daemon.stop(signal.SIGTERM).code == 0
+    assert (folder / "names.txt").read_text() == "paypal-login.example\n"
+
+
+def test_an_export_file_that_cannot_be_written_is_told(folder: Path) -> None:
+    (folder / "names").mkdir()
+    config = replaying(
+        folder, [message("paypal-login.example")], REPORTING__Export_File="names"
+    )
+    for option in ("--check-config", "--dry-run"):
+        result = run(DAEMON, "-c", config.name, option, cwd=folder)
+        assert result.code == 2
+        assert "[REPORTING] Export_File: 'names' is a directory." in result.err
+    config.write_text(config.read_text().replace("= names", "= feed.jsonl/names"))
+    result = run(DAEMON, "-c", config.name, cwd=folder)
+    assert (result.code, result.found) == (2, [])
+    assert "'feed.jsonl/names'" in result.err
+
+
 # Signals
 
 

@@ -170,6 +170,41 @@ def test_explain_tells_people_why_when_and_where(filled: Path) -> None:
     assert lines[-1] == "  seen: through feed.jsonl"
 
 
+NAMES = [
+    "a.paypal-login.example",
+    "b.paypal-login.example",
+    "c.login-paypal.example",
+]
+
+
+def test_all_names_go_to_a_file_or_those_since_a_time(filled: Path) -> None:
+    result = gethost(filled, "--export", "names.txt")
+    assert (result.code, result.out) == (0, "names written to names.txt: 3\n")
+    assert (filled / "names.txt").read_text().splitlines() == NAMES
+    # The beginning of 2099 is always after the last hour.
+    assert gethost(filled, "--export", "names.txt", "--since", "3600").code == 0
+    assert (filled / "names.txt").read_text().splitlines() == NAMES[2:]
+    assert gethost(filled, "--export", "-").out.splitlines() == NAMES
+
+
+@pytest.mark.parametrize(
+    "more",
+    [["--gaps"], ["--malformed"], ["--explain"], ["--format", "json"]],
+    ids=lambda more: more[0],
+)
+def test_names_are_exported_alone(filled: Path, more: list[str]) -> None:
+    result = gethost(filled, "--export", "names.txt", *more)
+    assert result.code == 2
+    assert not (filled / "names.txt").exists()
+
+
+def test_a_place_that_takes_no_file_is_refused(filled: Path) -> None:
+    (filled / "folder").mkdir()
+    result = gethost(filled, "--export", "folder")
+    assert result.code == 2
+    assert "--export: 'folder' is a directory. Name a file." in result.err
+
+
 def test_a_closed_pipe_ends_it_quietly(folder: Path) -> None:
     names = [f"paypal-login-{number}.example" for number in range(8000)]
     data = json.dumps({"data": names, "message_type": "dns_entries"}).encode()

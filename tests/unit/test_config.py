@@ -81,6 +81,7 @@ def test_defaults_are_those_of_the_table(read) -> None:
         "log_level": 20,
         "log_type": "file",
         "alerts_dir": "./alerts/%Y/%m/%d",
+        "export_file": "",
         "alert_monitor_timelapse": 180,
         "notification_destination": (),
         "fallback_destination": "",

@@ -49,7 +49,13 @@ _LEFT = (
     rb"(?:^|[^a-z]|[\x0c\x12-\x16\x19-\x1b\x81\x82\x86][a-z]"
     rb"|\x82[\x01-\xff][a-z])"
 )
-_RIGHT = rb"(?:[^a-z]|$)"
+# What may stand right of it: no letter, and nothing that only issuers have behind their
+# names (`Amazon RSA 2048 M02`, `Microsoft%20Azure`).
+_RIGHT = rb"(?:[^a-z %]|$)"
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+# What follows an own domain that is part of a longer name. In a certificate the next
+# field follows, often with the tag 0x30, a `0`; in an address a slash.
+_GOES_ON = rb'(?:[^ %/0"\x81-\x87\xa0-\xa4]|0[a-z0-9._-]{2})'
 _SCAN_FLAGS = hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_SINGLEMATCH
 
 
@@ -116,19 +122,25 @@ class LookAlikes:
         self.brands = tuple(brands)
         self._owned = frozenset(d for brand in self.brands for d in brand.domains)
         self._owned_depth = max((d.count(".") + 1 for d in self._owned), default=0)
-        uses: dict[bytes, tuple[str, list[tuple[_Road, _Spelling]]]] = {}
+        anchors: dict[bytes, str] = {}
+        uses: dict[str, dict[tuple[_Road, int], _Spelling]] = {}
         for expression, anchor, road, spelling in self._searched():
-            uses.setdefault(expression, (anchor, []))[1].append((road, spelling))
-        self.expressions = tuple(uses)
-        self._uses = tuple(uses.values())
+            anchors[expression] = anchor
+            uses.setdefault(anchor, {})[road, id(spelling)] = spelling
+        self.expressions = tuple(anchors)
+        self._anchors = tuple(anchors.values())
+        self._uses = {
+            anchor: tuple((road, spelling) for (road, _), spelling in users.items())
+            for anchor, users in uses.items()
+        }
         self._hits: list[int] = []
         self._database: hyperscan.Database | None = None
-        if uses:
+        if anchors:
             self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
             self._database.compile(
                 expressions=self.expressions,
-                ids=list(range(len(uses))),
-                elements=len(uses),
+                ids=list(range(len(anchors))),
+                elements=len(anchors),
                 flags=_SCAN_FLAGS,
             )
 
@@ -147,7 +159,7 @@ class LookAlikes:
                 spelling = _Spelling(
                     brand.name, text, look_alikes(text), _by_offset(text, owned)
                 )
-                for expression, anchor, road in _expressions(spelling):
+                for expression, anchor, road in _expressions(spelling, brand.domains):
                     yield expression, anchor, road, spelling
             for domain in owned:
                 label = re.split(r"[.-]", domain)[0]
@@ -194,14 +206,11 @@ class LookAlikes:
             return []
         found: list[_Found] = []
         places = 0
-        for number in numbers:
-            if number >= len(self._uses):
-                continue
-            anchor, uses = self._uses[number]
+        for anchor in {self._anchors[number] for number in numbers}:
             at = view.text.find(anchor)
             while at >= 0 and places < _MAX_PLACES:
                 places += 1
-                for road, spelling in uses:
+                for road, spelling in self._uses[anchor]:
                     found.extend(_examined(view, at, anchor, road, spelling))
                 at = view.text.find(anchor, at + 1)
         return [view.resemblance(one) for one in _best(found)]
@@ -293,25 +302,32 @@ def _by_offset(
     return tuple((offset, tuple(texts)) for offset, texts in groups.items())
 
 
-def _expressions(spelling: _Spelling) -> Iterator[tuple[bytes, str, _Road]]:
+def _expressions(
+    spelling: _Spelling, owned: Collection[str]
+) -> Iterator[tuple[bytes, str, _Road]]:
     """What must be searched for one spelling."""
     text = spelling.text
     if len(text) < MIN_INSIDE:
         yield _LEFT + _literal(text) + _RIGHT, text, _Road.TOKEN
         return
-    yield _literal(text), text, _Road.EXACT
+    for expression in _exact(text, owned):
+        yield expression, text, _Road.EXACT
     head, tail = _pieces(text)
     if head:
-        yield _literal(head), head, _Road.HEAD
+        behind = _unless([text[len(head) :]])
+        yield _literal(head) + behind, head, _Road.HEAD
     if tail:
-        yield _literal(tail), tail, _Road.TAIL
+        before = _unless_before(text[: -len(tail)])
+        yield before + _literal(tail), tail, _Road.TAIL
     if len(text) >= MIN_TYPING:
         # The last or first character is missing or another one: whole tokens only.
         short = text[:-1], text[1:]
         if not head:
-            yield _LEFT + _literal(short[0]) + b"[a-z]?" + _RIGHT, short[0], _Road.HEAD
+            other = f"[{_LETTERS.replace(text[-1], '')}]?".encode("ascii")
+            yield _LEFT + _literal(short[0]) + other + _RIGHT, short[0], _Road.HEAD
         if not tail:
-            yield _LEFT + b"[a-z]?" + _literal(short[1]) + _RIGHT, short[1], _Road.TAIL
+            other = f"[{_LETTERS.replace(text[0], '')}]?".encode("ascii")
+            yield _LEFT + other + _literal(short[1]) + _RIGHT, short[1], _Road.TAIL
     for variant in sorted({*inner_errors(text), *spelling.looks}):
         is_covered = (
             text in variant
@@ -320,6 +336,52 @@ def _expressions(spelling: _Spelling) -> Iterator[tuple[bytes, str, _Road]]:
         )
         if not is_covered:
             yield _literal(variant), variant, _Road.VARIANT
+
+
+def _exact(text: str, owned: Collection[str]) -> Iterator[bytes]:
+    """
+    Expressions for a spelling as it is, but not for what certificates say of issuers.
+
+    An issuer's name has the spelling by itself (`Amazon` behind its length) or before a
+    blank (`Google Trust Services`); its addresses are in own domains, which end there.
+    Without this a quarter of all entries would be looked at for a few brands.
+    """
+    literal = _literal(text)
+    size = re.escape(bytes([len(text)]))
+    yield (b"(?:^" + literal + b"[^ %]|[^." + size + b"]" + literal + b"(?:[^ %]|$))")
+    rests = [domain[len(text) :] for domain in owned if domain.startswith(text)]
+    yield rb"\." + literal + _unless(rests, at_end=_GOES_ON, never=b" %")
+
+
+def _unless(
+    rests: Collection[str], at_end: bytes | None = None, never: bytes = b""
+) -> bytes:
+    """
+    An expression for anything that does not go on with one of `rests`.
+
+    Args:
+        at_end: what may follow one of `rests` nevertheless.
+        never: characters that may not follow at any point before the end of a rest.
+    """
+    firsts = "".join(sorted({rest[0] for rest in rests}))
+    others = never + _literal(firsts)
+    choices = [b"$", b"[^" + others + b"]" if others else rb"[\x00-\xff]"]
+    for first in firsts:
+        longer = [rest[1:] for rest in rests if rest[0] == first]
+        if "" not in longer:
+            choices.append(_literal(first) + _unless(longer, at_end, never))
+        elif at_end is not None:
+            choices.append(_literal(first) + at_end)
+    return b"(?:" + b"|".join(choices) + b")"
+
+
+def _unless_before(start: str) -> bytes:
+    """An expression for anything that does not end in `start`."""
+    last = _literal(start[-1])
+    choices = [b"^", b"[^" + last + b"]"]
+    if len(start) > 1:
+        choices.append(_unless_before(start[:-1]) + last)
+    return b"(?:" + b"|".join(choices) + b")"
 
 
 def _pieces(text: str) -> tuple[str, str]:
@@ -348,7 +410,8 @@ def _examined(
             yield make(at, end, trick=Trick.DOMAIN, whole=True)
         return
     if road in (_Road.EXACT, _Road.TOKEN):
-        if end > view.end:
+        # The spelling alone is no host name, but an issuer's name (see `_exact`).
+        if end > view.end or anchor == view.text:
             return
         for offset, domains in spelling.domains:
             start = at - offset

@@ -234,7 +234,19 @@ def test_labels_that_cannot_be_decoded_are_read_as_they_are(looks: LookAlikes) -
     "name",
     [
         *("", ".", "..", "*", "*.", "-", "xn--", "192.168.0.1", "2001:db8::1", "[::1]"),
-        *("12345678.90", "com", "co.uk", "a" * 253, "a." * 126 + "a", "\x00", "\u202e"),
+        *(
+            "paypal",
+            "*.paypal",
+            "paypal.",
+            "ups",
+            "12345678.90",
+            "com",
+            "co.uk",
+            "a" * 253,
+            "a." * 126 + "a",
+            "\x00",
+            "\u202e",
+        ),
         *("\ud800.com", "\u0130.com", "\u212a.de", "xn--" * 60, ".".join("é" * 127)),
     ],
 )
@@ -252,7 +264,6 @@ def test_odd_characters_hide_nothing(looks: LookAlikes) -> None:
         "paypal.com\n.evil.ru",
         "paypal_login.evil.ru",
         "x" * 56 + "-paypal.com",
-        "paypal",
         "paypal..com",
     ):
         assert {brand for brand, _, _ in told(looks, name)} == {"paypal"}
@@ -388,6 +399,22 @@ def test_what_is_found_in_a_name_is_hit_in_the_stream(
         assert hits(stream, b"a" + in_der(name, tag) + after) >= numbers
     for around in (b'"%s"', b'["%s","b.c"]', b" %s ", b"\n%s\n"):
         assert hits(stream, around % name.encode()) >= numbers
+
+
+def test_what_certificates_say_of_issuers_is_no_hit(
+    stream: hyperscan.Database,
+) -> None:
+    for issuer in ("paypal", "Microsoft RSA TLS CA 02", "Apple Inc.", "UPS Trust CA"):
+        for tag in (0x0C, 0x13):
+            assert not hits(stream, b"\x04\x0a" + in_der(issuer, tag) + b"1\x1c0\x1a")
+    for address in (
+        "http://www.microsoft.com/pkiops/certs/Microsoft%20RSA%20TLS.crt",
+        "http://ocsp.apple.com",
+        "http://crl.paypal.co.uk/a.crl",
+    ):
+        assert not hits(stream, in_der(address, 0x86) + b"06\x06\x08")
+    for name in ("ocsp.apple.com.x.de", "ocsp.apple.com0.x.de", "ocsp.apple.com-x.de"):
+        assert hits(stream, in_der(name, 0x82) + b"0\x13\x06")
 
 
 @given(st.text() | NAMES)

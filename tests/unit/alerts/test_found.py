@@ -115,6 +115,28 @@ def test_each_host_has_the_reasons_of_its_own_finding() -> None:
     assert rules == {"a.example": ["paypal", "login"], "b.example": ["login"]}
 
 
+def test_look_alikes_of_a_brand_below_a_domain_are_one_alarm() -> None:
+    paypal = (Reason("paypa1", "homoglyph", 101, "PayPal"), PAYPAL)
+    apple = (Reason("app1e", "homoglyph", 101, "Apple"),)
+    items = found_items(
+        told(
+            finding("a.paypa1.co.uk", "*.paypa1.co.uk", reasons=paypal),
+            finding("b.paypa1.co.uk", reasons=apple),
+            finding("a.paypa2.co.uk", reasons=paypal),
+            finding("login-paypal.co.uk", reasons=(PAYPAL, LOGIN)),
+        ),
+        NOON,
+        [0],
+    )
+    assert {item.payload["hostname"]: item.alarm for item in items} == {
+        "a.paypa1.co.uk": "found:paypa1.co.uk:PayPal",
+        "*.paypa1.co.uk": "found:paypa1.co.uk:PayPal",
+        "b.paypa1.co.uk": "found:paypa1.co.uk:Apple",
+        "a.paypa2.co.uk": "found:paypa2.co.uk:PayPal",
+        "login-paypal.co.uk": "",
+    }
+
+
 def test_the_message_says_that_it_was_found() -> None:
     names = (HOST, *(f"n{number}.example" for number in range(30)))
     found = alerts(finding(HOST, more=names[1:]))

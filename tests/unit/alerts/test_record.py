@@ -9,7 +9,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ctmonitor.alerts.record import SCHEMA_VERSION, alert_record
+from ctmonitor.alerts.record import (
+    SCHEMA_VERSION,
+    alert_record,
+    registrable_domain,
+)
 from ctmonitor.model.followup import EventKind
 from ctmonitor.model.site import (
     Dns,
@@ -20,6 +24,7 @@ from ctmonitor.model.site import (
     SiteReport,
 )
 from ctmonitor.model.text import shortened
+from ctmonitor.model.verdict import Reason
 from tests.unit.alerts.making import (
     FINGERPRINT,
     HOST,
@@ -332,3 +337,43 @@ def test_whatever_strangers_write_the_alert_follows_the_schema(text: str) -> Non
             EventKind.UP,
         )
     )
+
+
+# Look-alikes
+
+
+def test_the_brand_that_weighs_most_and_the_score_are_told() -> None:
+    reasons = (
+        Reason("go", "whole word", 20, "Go"),
+        Reason("login", "keyword"),
+        Reason("login", "lure", 14, "PayPal"),
+        Reason("paypa1", "homoglyph", 58, "PayPal"),
+    )
+    told = checked(alert_record(report(), due(), detail(reasons=reasons), EventKind.UP))
+    assert (told["brand"], told["score"]) == ("PayPal", 93)
+    assert told["reasons"][3] == {
+        "rule": "paypa1",
+        "kind": "homoglyph",
+        "weight": 58,
+        "brand": "PayPal",
+    }
+    plain = alert()
+    assert (plain["brand"], plain["score"]) == ("", 1)
+
+
+@pytest.mark.parametrize(
+    ("host", "domain"),
+    [
+        ("www.login-paypal.example", "login-paypal.example"),
+        ("*.a.b.co.uk", "b.co.uk"),
+        ("paypal.github.io", "paypal.github.io"),
+        ("x.xn--pypal-4ve.com", "xn--pypal-4ve.com"),
+        ("github.io", ""),
+        ("*.com", ""),
+        ("192.0.2.7", ""),
+        ("a..example", ""),
+        ("", ""),
+    ],
+)
+def test_the_domain_that_somebody_registered_is_told(host: str, domain: str) -> None:
+    assert registrable_domain(host) == domain

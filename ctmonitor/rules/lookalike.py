@@ -25,7 +25,9 @@ from ctmonitor.rules.spelling import (
     MIN_INSIDE,
     MIN_TYPING,
     inner_errors,
+    joined,
     look_alikes,
+    parted,
     typing_error,
 )
 
@@ -200,7 +202,11 @@ class LookAlikes:
         if self._is_owned(host.labels):
             return []
         view = _View(host)
-        if numbers is None or view.is_folded:
+        if view.is_folded:
+            # Apart from its domain, too: what looks like an own domain is none.
+            apart = f"-{view.text.replace('.', '-')}-"
+            numbers = self.numbers(view.text) | self.numbers(apart)
+        elif numbers is None:
             numbers = self.numbers(view.text)
         if not numbers:
             return []
@@ -328,7 +334,7 @@ def _expressions(
         if not tail:
             other = f"[{_LETTERS.replace(text[0], '')}]?".encode("ascii")
             yield _LEFT + other + _literal(short[1]) + _RIGHT, short[1], _Road.TAIL
-    for variant in sorted({*inner_errors(text), *spelling.looks}):
+    for variant in sorted({*inner_errors(text), *parted(text), *spelling.looks}):
         is_covered = (
             text in variant
             or (head and variant.startswith(head))
@@ -464,6 +470,13 @@ def _inside(view: _View, start: int, end: int, spelling: _Spelling) -> _Found:
 def _trick(view: _View, start: int, end: int, spelling: _Spelling) -> Trick | None:
     """How the range resembles the spelling, if it does so well enough."""
     found, text = view.text[start:end], spelling.text
+    if joined(found) == text and found != text:
+        # Over dots whole tokens only, and these may end in the public suffix.
+        if "." in found:
+            is_clear = view.is_whole(start, end) and start < view.end
+        else:
+            is_clear = end <= view.end
+        return Trick.HYPHEN if is_clear else None
     looks_like = found in spelling.looks
     if not looks_like and not -1 <= len(found) - len(text) <= 2:
         return None
@@ -485,9 +498,7 @@ def _trick(view: _View, start: int, end: int, spelling: _Spelling) -> Trick | No
         return Trick.HOMOGLYPH if end <= view.end else None
     if trick is None or len(text) < MIN_TYPING:
         return None
-    if "." in found:
-        return trick if whole and trick is Trick.HYPHEN else None
-    if end > view.end:
+    if "." in found or end > view.end:
         return None
     return trick if whole or is_inner else None
 

@@ -143,6 +143,28 @@ def inner_errors(spelling: str) -> Iterator[str]:
                 yield head + char + tail
 
 
+def parted(spelling: str) -> Iterator[str]:
+    """
+    `spelling` with several hyphens or dots in it: `bank-of-america`, `p-a-y-p-a-l`.
+
+    One of them is among the `inner_errors`. Empty below MIN_TYPING, and for a spelling
+    with a hyphen of its own.
+    """
+    if len(spelling) < MIN_TYPING or "-" in spelling:
+        return
+    for mark in "-.":
+        yield mark.join(spelling)
+        for first in range(2, len(spelling) - 3):
+            for second in range(first + 2, len(spelling) - 1):
+                pieces = spelling[:first], spelling[first:second], spelling[second:]
+                yield mark.join(pieces)
+
+
+def joined(text: str) -> str:
+    """`text` without hyphens and dots."""
+    return text.replace("-", "").replace(".", "")
+
+
 def typing_error(spelling: str, text: str) -> Trick | None:
     """
     By which one typing error `text` comes from `spelling`; None where it takes more.

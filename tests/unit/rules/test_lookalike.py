@@ -102,6 +102,11 @@ def told(looks: LookAlikes, name: str) -> list[tuple[str, str, str]]:
         ("p\u00e4ypal.com", "paypal", "p\u00e4ypal", "confusable", "registrable"),
         ("m\u00fcller-bank.com", "muller", "m\u00fcller", "confusable", "registrable"),
         ("pay.pal.example", "paypal", "pay.pal", "hyphen", "across"),
+        ("www.xn--pypal-4ve.com", "paypal", "p\u0430ypal", "confusable", "registrable"),
+        ("p-a-y-p-a-l.de", "paypal", "p-a-y-p-a-l", "hyphen", "registrable"),
+        ("ma-ster-card.de", "mastercard", "ma-ster-card", "hyphen", "registrable"),
+        ("ma.ster.card.de", "mastercard", "ma.ster.card", "hyphen", "across"),
+        ("paypa.l", "paypal", "paypa.l", "hyphen", "across"),
         ("pay-pal.x.de", "paypal", "pay-pal", "hyphen", "subdomain"),
         ("masercard.com", "mastercard", "masercard", "omission", "registrable"),
         (

@@ -4,7 +4,13 @@ import dnstwist
 import pytest
 
 from ctmonitor.rules.resemblance import Trick
-from ctmonitor.rules.spelling import inner_errors, look_alikes, typing_error
+from ctmonitor.rules.spelling import (
+    inner_errors,
+    joined,
+    look_alikes,
+    parted,
+    typing_error,
+)
 
 
 @pytest.mark.parametrize(
@@ -86,3 +92,12 @@ def test_inner_errors_are_single_ones_that_keep_the_ends_but_for_transpositions(
         trick = typing_error("paypal", text.replace("_", "-"))
         assert trick is not None or text == "paypal"
         assert (text[0], text[-1]) == ("p", "l") or trick is Trick.TRANSPOSITION
+
+
+def test_a_spelling_is_parted_by_several_hyphens_or_dots() -> None:
+    assert {"bank-of-america", "bank.of.america"} <= set(parted("bankofamerica"))
+    assert set(parted("paypal")) == {
+        *("p-a-y-p-a-l", "p.a.y.p.a.l", "pa-yp-al", "pa.yp.al")
+    }
+    assert {joined(text) for text in parted("bankofamerica")} == {"bankofamerica"}
+    assert list(parted("apple")) == list(parted("credit-agricole")) == []

@@ -1,0 +1,87 @@
+"""
+How often a text stands in ordinary names: the background of a resemblance.
+
+`orange` is a fruit and `paypal` is not; `ledge` is a word and `paypl` is not. The table
+beside this module counts, over registrable domains of CT traffic, the words of their
+names and the runs of five letters; it knows no brand, so it serves any spelling.
+
+Source of the table: bench/background.py, which also says whence the names are.
+"""
+
+import gzip
+from collections.abc import Iterable
+from functools import cache
+from importlib import resources
+from typing import NamedTuple
+
+# Letters of the runs that are counted: the length from which spellings are looked for
+# inside words.
+RUN = 5
+
+
+class Seen(NamedTuple):
+    """Number of registrable domains: in the registrable label, left of it."""
+
+    registrable: int
+    subdomain: int
+
+
+_NEVER = Seen(0, 0)
+
+
+class Background:
+    """
+    A table of counts; words and runs of few domains are not in it.
+
+    Args:
+        domains: number of registrable domains that were counted.
+    """
+
+    def __init__(
+        self, domains: int, words: dict[str, Seen], runs: dict[str, int]
+    ) -> None:
+        self.domains = domains
+        self._words = words
+        self._runs = runs
+
+    def word(self, text: str) -> Seen:
+        """In how many domains it is a whole run of letters; (0, 0) for rare ones."""
+        return self._words.get(text, _NEVER)
+
+    def inside(self, text: str) -> int:
+        """
+        An upper bound of how many domains hold it anywhere: its rarest five letters.
+
+        0 for rare ones, and for texts of less than five letters, which stand in
+        everything.
+        """
+        runs = self._runs
+        get = runs.get
+        return min(
+            (get(text[i : i + RUN], 0) for i in range(len(text) - RUN + 1)), default=0
+        )
+
+
+@cache
+def background() -> Background:
+    """The table of this package."""
+    file = resources.files("ctmonitor.rules") / "background.txt.gz"
+    return read_background(gzip.decompress(file.read_bytes()).decode().splitlines())
+
+
+def read_background(lines: Iterable[str]) -> Background:
+    """
+    A table of lines: `* domains`, `word registrable subdomain`, `run count`.
+    """
+    domains = 0
+    words: dict[str, Seen] = {}
+    runs: dict[str, int] = {}
+    for line in lines:
+        key, first, *second = line.split(" ")
+        if second:
+            words[key] = Seen(int(first), int(second[0]))
+        elif key == "*":
+            domains = int(first)
+        else:
+            runs[key] = int(first)
+    return Background(domains, words, runs)

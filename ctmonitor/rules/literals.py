@@ -20,6 +20,8 @@ MAX_ALTERNATIVES = 64
 MIN_LENGTH = 2
 MAX_LENGTH = 64
 
+_REPETITIONS = (op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT)
+
 Texts = frozenset[str]
 
 
@@ -77,6 +79,26 @@ def refers_to_groups(pattern: str) -> bool:
     )
 
 
+def written_out(pattern: str) -> int:
+    """
+    How many items `pattern` has when each repetition stands as often as it must occur.
+
+    It is what `regex` builds of it: `(a{1000}){1000}` is a million.
+    """
+    return _written_out(_parsed(pattern))
+
+
+def _written_out(node: Any) -> int:
+    if isinstance(node, _parser.SubPattern):
+        node = node.data
+    if not isinstance(node, tuple | list):
+        return 0
+    if len(node) == 2 and node[0] in _REPETITIONS:
+        least, _, nodes = node[1]
+        return max(int(least), 1) * _written_out(nodes)
+    return 1 + sum(_written_out(item) for item in node)
+
+
 def _parsed(pattern: str) -> Any:
     with warnings.catch_warnings():
         # `[[a]` will read differently in some later Python; until then it is legal.
@@ -125,7 +147,7 @@ def _part(operation: Any, argument: Any) -> _Part:
         return _sequence(argument)
     if operation is op.BRANCH:
         return _branch([_sequence(branch) for branch in argument[1]])
-    if operation in (op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT):
+    if operation in _REPETITIONS:
         return _repeat(*argument)
     if operation is op.ASSERT:
         return _Part(_EMPTY.exact, _sequence(argument[1]).need)

@@ -14,10 +14,18 @@ from typing import Any
 import regex
 
 from ctmonitor.errors import FormatError
-from ctmonitor.rules.literals import refers_to_groups, required_literals
+from ctmonitor.rules.literals import (
+    refers_to_groups,
+    required_literals,
+    written_out,
+)
 
 # What one expression may take for one name. Real ones take microseconds.
 TIME_LIMIT_S = 0.1
+
+# Items of one expression, repetitions written out, beside what its text has anyway: 200
+# MB and half a second.
+_MAX_WRITTEN_OUT = 1_000_000
 
 _REPEAT = re.compile(r"\{(?:\d+(?:,\d*)?|,\d*)\}")
 _LEADING_FLAGS = re.compile(r"\(\?([aiLmsux]+)\)")
@@ -45,6 +53,10 @@ def check(pattern: str) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             re.compile(pattern)
+        if "{" in pattern and written_out(pattern) > _MAX_WRITTEN_OUT + 2 * len(
+            pattern
+        ):
+            raise FormatError("the expression is too large: too much is repeated")
         compiled(pattern)
     except (re.error, regex.error) as exc:
         reason = getattr(exc, "msg", str(exc))

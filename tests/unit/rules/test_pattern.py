@@ -109,6 +109,28 @@ def test_matching_any_branch_is_matching_the_expression(
     )
 
 
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "((a{1000}){1000}){1000}",
+        "(a{65000}){65000}",
+        "(?:x|((a{1000}){1000}){1000})?",
+        "(?=((a{1000}){1000}){1000})x",
+    ],
+)
+def test_what_would_fill_the_memory_is_refused_before_it_is_compiled(
+    pattern: str,
+) -> None:
+    """These are a line of text to `re`, and gigabytes to `regex`."""
+    with pytest.raises(FormatError, match="too large: too much is repeated"):
+        check(pattern)
+
+
+def test_long_and_repeated_expressions_are_taken() -> None:
+    check("|".join(f"keyword{i}{{2}}" for i in range(10_000)))
+    check("(?:[a-z0-9-]{1,63}\\.){1,126}(a{1000}){9}(b{0,60000}){0,60000}")
+
+
 def test_a_slow_expression_is_recognised() -> None:
     assert is_slow("(a|a)+$")
     assert not is_slow("paypal|apple|account|secure|login")

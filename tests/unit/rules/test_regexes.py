@@ -97,6 +97,7 @@ def test_what_stands_before_the_first_sign_is_a_name(
         ("  x = [a", "unterminated character set at position 7 of the line"),
         ("(?P<1>a)", "bad character in group name '1' at position 5 of the line"),
         ("(" * 2000 + ")" * 2000, "the expression is too large or nested too deep"),
+        ("(?:x|(a{1000}){1000})", "the expression is too large: too much is repeated"),
         ("paypal # ours", "blank and # at position 7 of the line are part of"),
         ("paypal|", "'paypal|' matches the empty text, which is in every name"),
         ("^", "'^' matches the empty text"),

@@ -33,6 +33,8 @@ from ctmonitor.rules.spelling import (
 
 # A piece of a spelling that stands for its errors: shorter ones are in too many names.
 _MIN_PIECE = 6
+# A piece of a spelling with hyphens in it that may be glued to other letters.
+_MIN_GLUED = 3
 # A piece that more registrable domains hold than one in so many (`master`, `office`) is
 # a word of its own, and a longer one is taken.
 _COMMON_ONE_IN = 2500
@@ -44,13 +46,13 @@ _MAX_FOUND = 16
 # enough to say something.
 _MIN_DOMAIN_LABEL = 5
 
-# What may stand left of a whole token: no letter. In DER a name is preceded by its tag
-# and its length, and the length may be the code of a letter; so a letter counts, too,
-# behind the tag of a string or name, or in a length of two bytes.
-_LEFT = (
-    rb"(?:^|[^a-z]|[\x0c\x12-\x16\x19-\x1b\x81\x82\x86][a-z]"
-    rb"|\x82[\x01-\xff][a-z])"
-)
+# Before a name in DER stand the tag of a string or a dNSName and the length: one byte,
+# or, from 128 characters on, up to four behind one that counts them.
+_TAG = rb"[\x0c\x12-\x16\x19-\x1b\x81\x82]"
+_LONG = rb"(?:\x82|\x83[\x00-\xff]|\x84[\x00-\xff]{2})[\x00-\xff]"
+# What may stand left of a whole token: no letter. A letter may, too, where it is a
+# length in DER, or the end of an escape in JSON.
+_LEFT = rb"(?:^|[^a-z]|(?:\\|" + _TAG + b"|" + _LONG + rb")[a-z])"
 # What may stand right of it: no letter, and nothing that only issuers have behind their
 # names (`Amazon RSA 2048 M02`, `Microsoft%20Azure`).
 _RIGHT = rb"(?:[^a-z %]|$)"
@@ -253,6 +255,10 @@ class _View:
         if host.at >= 0:
             self.end -= len(suffix) + 1
 
+    def is_letter(self, at: int) -> bool:
+        """Whether a letter stands at `at`; not so outside of the text."""
+        return 0 <= at < len(self.text) and self.text[at].isalpha()
+
     def is_digit(self, at: int) -> bool:
         """Whether a digit stands at `at`; not so outside of the text."""
         return 0 <= at < len(self.text) and self.text[at].isdigit()
@@ -354,7 +360,10 @@ def _exact(text: str, owned: Collection[str]) -> Iterator[bytes]:
     """
     literal = _literal(text)
     size = re.escape(bytes([len(text)]))
-    yield (b"(?:^" + literal + b"[^ %]|[^." + size + b"]" + literal + b"(?:[^ %]|$))")
+    # A name of 46 characters begins behind the code of a dot.
+    lengths = _TAG + rb"\.|" + _LONG + rb"[." + size + b"]"
+    begins = b"(?:^|" + lengths + b")" + literal + b"[^ %]"
+    yield b"(?:" + begins + b"|[^." + size + b"]" + literal + b"(?:[^ %]|$))"
     rests = [domain[len(text) :] for domain in owned if domain.startswith(text)]
     yield rb"\." + literal + _unless(rests, at_end=_GOES_ON, never=b" %")
 
@@ -471,20 +480,14 @@ def _trick(view: _View, start: int, end: int, spelling: _Spelling) -> Trick | No
     """How the range resembles the spelling, if it does so well enough."""
     found, text = view.text[start:end], spelling.text
     if joined(found) == text and found != text:
-        # Over dots whole tokens only, and these may end in the public suffix.
-        if "." in found:
-            is_clear = view.is_whole(start, end) and start < view.end
-        else:
-            is_clear = end <= view.end
-        return Trick.HYPHEN if is_clear else None
+        return Trick.HYPHEN if _is_parted(view, start, end) else None
     looks_like = found in spelling.looks
     if not looks_like and not -1 <= len(found) - len(text) <= 2:
         return None
     whole = view.is_whole(start, end)
-    is_inner = found[0] == text[0] and found[-1] == text[-1]
-    if not (looks_like or whole or is_inner):
-        return None
-    trick = typing_error(text, found)
+    trick = None
+    if looks_like or whole or _is_inside(view, start, end, text):
+        trick = typing_error(text, found)
     if looks_like and trick is not Trick.TRANSPOSITION:
         # In `2010range` the digits belong together.
         if (found[0].isdigit() and view.is_digit(start - 1)) or (
@@ -495,12 +498,39 @@ def _trick(view: _View, start: int, end: int, spelling: _Spelling) -> Trick | No
             return None
         if not whole and not found.startswith((text[0], "rn", "nn", "vv", "cl")):
             return None
-        return Trick.HOMOGLYPH if end <= view.end else None
-    if trick is None or len(text) < MIN_TYPING:
+        trick = Trick.HOMOGLYPH
+    elif len(text) < MIN_TYPING or "." in found:
         return None
-    if "." in found or end > view.end:
-        return None
-    return trick if whole or is_inner else None
+    return trick if end <= view.end else None
+
+
+def _is_parted(view: _View, start: int, end: int) -> bool:
+    """Whether a spelling with hyphens or dots in it is meant to be one word."""
+    found = view.text[start:end]
+    if "." in found:  # the last of its pieces may be the public suffix
+        return view.is_whole(start, end) and start < view.end
+    # `o-range` is part of `auto-range`, and `securepay-pal` is not.
+    first, *_, last = found.split("-")
+    return (
+        end <= view.end
+        and (len(first) >= _MIN_GLUED or not view.is_letter(start - 1))
+        and (len(last) >= _MIN_GLUED or not view.is_letter(end))
+    )
+
+
+def _is_inside(view: _View, start: int, end: int, text: str) -> bool:
+    """
+    Whether an altered spelling inside a word is more than a part of that word.
+
+    Its ends have to be right; in long ones, those that letters follow (`myfaceboo`).
+    """
+    found = view.text[start:end]
+    if view.is_folded or ("-" in found and "-" not in text):
+        return False
+    is_long = len(text) >= _MIN_PIECE + 2
+    return (found[0] == text[0] or (is_long and not view.is_letter(start - 1))) and (
+        found[-1] == text[-1] or (is_long and not view.is_letter(end))
+    )
 
 
 def _is_embedded(view: _View, start: int, end: int) -> bool:

@@ -185,7 +185,30 @@ def test_errors_at_the_ends_count_for_whole_tokens_only(looks: LookAlikes) -> No
     assert told(looks, "xaypal.de") == [("paypal", "xaypal", "bit flip")]
     assert told(looks, "okaypals.de") == []
     assert told(looks, "paypark.de") == []
-    assert told(looks, "astercardio.de") == []
+    assert told(looks, "myastercardio.de") == []
+
+
+def test_long_spellings_may_be_glued_where_they_are_right(looks: LookAlikes) -> None:
+    assert told(looks, "mymastercar.de") == [("mastercard", "mastercar", "omission")]
+    assert told(looks, "astercardlogin.de") == [("mastercard", "astercard", "omission")]
+    assert told(looks, "mastercarlogin.de") == []
+    assert told(looks, "mypaypa.de") == []
+
+
+def test_hyphens_part_a_spelling_and_not_other_words(looks: LookAlikes) -> None:
+    assert told(looks, "securepay-pallogin.de") == [("paypal", "pay-pal", "hyphen")]
+    assert told(looks, "pa-ypal.de") == [("paypal", "pa-ypal", "hyphen")]
+    assert told(looks, "lapa-ypal.de") == []
+    assert told(looks, "grandmast-rcards.de") == []  # `-` for `e`
+    assert told(looks, "mast-rcard.de") == [("mastercard", "mast-rcard", "replacement")]
+
+
+def test_letters_with_marks_and_an_error_are_not_found_inside_words(
+    looks: LookAlikes,
+) -> None:
+    assert told(looks, "p\u00e4ypl.de") == [("paypal", "p\u00e4ypl", "confusable")]
+    assert told(looks, "myp\u00e4ypalx.de") == [("paypal", "p\u00e4ypal", "confusable")]
+    assert told(looks, "myp\u00e4yplx.de") == []
 
 
 def test_digits_that_belong_together_are_not_folded(looks: LookAlikes) -> None:

@@ -7,6 +7,7 @@ chain nor an issuer called "Secure Server CA" makes candidates.
 """
 
 import asyncio
+import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,6 +39,15 @@ from ctmonitor.sources.message import log_address
 LEAF_MARKS = (
     COMMON_NAME + bytes((BMP_STRING,)),
     COMMON_NAME + bytes((UNIVERSAL_STRING,)),
+)
+
+# A common name that is not all ASCII, in which a letter can look like another one, as
+# an expression of Hyperscan: a string of one of the types with a byte or more for each
+# character, its length, and text up to the first such byte. What follows on a name in
+# a certificate is no text before it is such a byte.
+FOREIGN_NAMES = (
+    re.escape(COMMON_NAME)
+    + rb"[\x0c\x12-\x16\x19-\x1b](?s:.){1,3}[\x20-\x7e]{0,255}[\xc0-\xff]",
 )
 
 # Parsed without a pause; of a usual tile it is all. What a hostile log fills with names
@@ -178,9 +188,10 @@ def _is_candidate(leaves: Leaves, start: int, end: int, hits: Sequence[int]) -> 
     spans = name_spans(data, at, end, is_precert, hits[-1])
     if spans is None:
         return True
-    # By halves, since a hostile log fills a part without names with hits.
+    # By halves, since a hostile log fills a part without names with hits. What says that
+    # a word ends is the byte behind it, which may be the first one behind the part.
     for begin, stop in spans:
         after = bisect_right(hits, begin)
-        if after < len(hits) and hits[after] <= stop:
+        if after < len(hits) and hits[after] <= stop + 1:
             return True
     return False

@@ -2,9 +2,10 @@
 
 import logging
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ctmonitor import advice, ini
 from ctmonitor.addresses import (
@@ -36,6 +37,7 @@ class Config:
 
     Args:
         path: the file.
+        weights: by key of [WEIGHTS].
         warnings: what is odd about the file and does not stop anything.
         from_environment: fields of which the value holds environment variables.
         from_secret: fields into which `%(Key)s` brought the value of a secret setting.
@@ -51,6 +53,7 @@ class Config:
     popular_file: str
     popular_ranks: int
     alert_score: int
+    weights: Mapping[str, float]
     source: frozenset[str]
     replay_file: str
     stall_seconds: float
@@ -128,6 +131,12 @@ class Config:
     from_environment: frozenset[str] = frozenset()
     from_secret: frozenset[str] = frozenset()
 
+    def value(self, setting: Setting) -> Any:
+        """The value of one row of the table."""
+        name, dot, key = setting.attribute.partition(".")
+        value = getattr(self, name)
+        return value[key] if dot else value
+
     def destinations_of(self, kind: str) -> tuple[int, ...]:
         """
         The destinations that are told of a kind of message: their places, from 0.
@@ -175,8 +184,20 @@ def load(
             r.setting.attribute for r in found if r.is_from_environment
         ),
         from_secret=frozenset(r.setting.attribute for r in found if r.is_secret),
-        **{r.setting.attribute: r.value for r in found},
+        **_fields(found),
     )
+
+
+def _fields(found: Iterable[Reading]) -> dict[str, Any]:
+    """The values by field of `Config`."""
+    fields: dict[str, Any] = {}
+    for each in found:
+        name, dot, key = each.setting.attribute.partition(".")
+        if dot:
+            fields.setdefault(name, {})[key] = each.value
+        else:
+            fields[name] = each.value
+    return fields
 
 
 def _reading(
@@ -214,7 +235,7 @@ def describe(config: Config) -> list[str]:
 
 
 def _shown(setting: Setting, config: Config) -> str:
-    value = getattr(config, setting.attribute)
+    value = config.value(setting)
     if value is None or value in ("", (), frozenset()):
         return ""
     parts = value if isinstance(value, tuple) else (value,)

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
+from ctmonitor.rules.weights import WEIGHTS
+
 
 class Kind(Enum):
     """What a value is; `accepted` says it in words."""
@@ -87,7 +89,8 @@ class Setting:
 
     Args:
         section, key: as they are spelled in the file.
-        attribute: field of `Config` that holds the value.
+        attribute: field of `Config` that holds the value; for those of one section
+            that are kept together, the field and the key in it (`weights.WholeWord`).
         default: as it would stand in a file, but with a plain `%`; empty for none.
         help: what it does, on one line, without a full stop.
         unit: of a number, in the plural.
@@ -99,6 +102,8 @@ class Setting:
         secret_path: of a URL, all behind the host is never shown.
         example: value in the example file where that is not the default.
         note: further lines of comment in the example file.
+        is_measured: the default is a measurement, which a later version may repeat: in
+            the example file it is commented out.
     """
 
     section: str
@@ -117,6 +122,7 @@ class Setting:
     required: Required = Required.NEVER
     example: str = ""
     note: tuple[str, ...] = ()
+    is_measured: bool = False
 
     @property
     def holds_secret(self) -> bool:
@@ -164,6 +170,7 @@ _OLD = "CertStreamMonitor"
 # In the order of the example file: what everybody sets comes first.
 SECTIONS = {
     "SEARCH": "Which host names are looked for",
+    "WEIGHTS": "What the parts of a look-alike's score count, against AlertScore",
     "SOURCES": "Where certificates come from, and how a feed is watched",
     "SERVER": "The certstream feed, and the way to it",
     "DATABASE": "Where findings are kept",
@@ -174,6 +181,22 @@ SECTIONS = {
     "ENRICH": "What is looked up of sites that are up",
     "SAFEBROWSING": "Google Safe Browsing",
 }
+
+_WEIGHTS = tuple(
+    Setting(
+        section="WEIGHTS",
+        key=weight.key,
+        attribute=f"weights.{weight.key}",
+        kind=Kind.NUMBER,
+        help=weight.help,
+        default=f"{weight.default:g}",
+        unit="points",
+        minimum=-1000,
+        maximum=1000,
+        is_measured=True,
+    )
+    for weight in WEIGHTS
+)
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(
@@ -262,6 +285,7 @@ SETTINGS: tuple[Setting, ...] = (
             "in [WEIGHTS].",
         ),
     ),
+    *_WEIGHTS,
     Setting(
         section="SOURCES",
         key="Source",

@@ -8,7 +8,8 @@ from ctmonitor.settings import SECTIONS, SETTINGS, Setting
 _EXAMPLE_HEAD = """\
 # Settings of ctmonitor. Made from the table in ctmonitor/settings.py; docs/settings.md
 # explains each. A line that begins with # or ; is a comment, and a comment needs a line
-# of its own. A setting that is commented out here has no value unless you give it one.
+# of its own. A setting that is commented out here has no value unless you give it one;
+# in [WEIGHTS] it has the one shown.
 # %% stands for %. ${NAME} is replaced by the environment variable NAME: the place for
 # passwords.
 """
@@ -56,8 +57,9 @@ def example_conf() -> str:
             lines.append(f"# {_help_line(setting)}")
             lines.extend(f"# {line}" for line in setting.note)
             value = (setting.example or setting.default).replace("%", "%%")
+            line = f"{setting.key} = {value}".rstrip()
             lines.append(
-                f"{setting.key} = {value}\n" if value else f"#{setting.key} =\n"
+                f"#{line}\n" if setting.is_measured or not value else f"{line}\n"
             )
     return "\n".join(lines)
 

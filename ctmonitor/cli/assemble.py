@@ -1,11 +1,12 @@
 """Settings become the objects of the daemon: rules, sources, and how to reach them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ctmonitor.cli import logreading
+from ctmonitor.cli import console, logreading
 from ctmonitor.cli.logreading import LogReading
+from ctmonitor.cli.rulefiles import FileRules, RuleFiles
 from ctmonitor.config import Config, masked_url
 from ctmonitor.errors import ConfigError
 from ctmonitor.model.batch import Cursor
@@ -15,20 +16,49 @@ from ctmonitor.sources import logclients
 from ctmonitor.sources.base import Scanner, Source
 from ctmonitor.sources.both import BothSources
 from ctmonitor.sources.certstream import CertstreamSource, Feed, shown
-from ctmonitor.sources.entryscreen import LEAF_MARKS
+from ctmonitor.sources.entryscreen import FOREIGN_NAMES, LEAF_MARKS
 from ctmonitor.sources.failover import FailoverSource
 from ctmonitor.sources.logcursor import LogCursor
 from ctmonitor.sources.message import MARKS
 from ctmonitor.sources.replay import ReplaySource
 
 
-def rules(config: Config) -> RuleSet:
-    """The rules of [SEARCH]."""
+def rule_files(config: Config) -> RuleFiles:
+    """The files of rules that [SEARCH] names, not yet read."""
+    return RuleFiles(
+        regex_file=config.regex_file,
+        allow_file=config.allow_file,
+        brand_file=config.brand_file,
+        popular_file=config.popular_file,
+        popular_ranks=config.popular_ranks,
+    )
+
+
+def rules(config: Config, files: FileRules | None = None) -> RuleSet:
+    """
+    The rules of [SEARCH] and of its files.
+
+    Args:
+        files: what they say; None reads them, and tells on standard error what is odd.
+
+    Raises:
+        ConfigError: with the problems of all files.
+    """
+    if files is None:
+        files = rule_files(config).read()
+        for warning in files.warnings:
+            console.complain(f"warning: {warning}")
     return RuleSet(
         Rules(
             config.search_keywords,
             config.blacklist_keywords,
             config.detection_threshold,
+            regexes=files.regexes,
+            allowed=files.allowed,
+            brands=files.brands,
+            popular=files.popular,
+            alert_score=config.alert_score,
+            weights=config.weights,
         )
     )
 
@@ -51,12 +81,14 @@ def reads_logs(config: Config) -> bool:
 def scanner(config: Config, ruleset: RuleSet) -> Scanner | None:
     """The prefilter for what the sources bring; None when it steps aside."""
     marks: list[bytes] = []
+    foreign: tuple[bytes, ...] = ()
     # Each source has its own: in DER the two bytes of a feed's come by chance.
     if reads_logs(config):
         marks += LEAF_MARKS
+        foreign = FOREIGN_NAMES
     if reads_feed(config) or "replay" in config.source:
         marks += MARKS
-    return ruleset.prefilter(marks)
+    return ruleset.prefilter(marks, foreign)
 
 
 def user_agent(config: Config) -> str:
@@ -184,13 +216,21 @@ def log_list(config: Config) -> str:
     return masked_url(config.log_list) if is_address else config.log_list
 
 
-def describe(config: Config, ruleset: RuleSet) -> list[str]:
-    """What a run works with, a line each (keywords, threshold, source, database)."""
+def describe(config: Config, ruleset: RuleSet, files: Sequence[str]) -> list[str]:
+    """
+    What a run works with, a line each (rules, thresholds, source).
+
+    Args:
+        files: a line for each file of rules.
+    """
     blocked = "set" if config.blacklist_keywords else "empty, blocks nothing"
     lines = [
         ruleset.describe(),
         f"keywords: {len(ruleset)}, BlacklistKeywords: {blocked}",
+        *files,
     ]
+    if ruleset.rules.brands:
+        lines.append(f"look-alikes: findings from a score of {config.alert_score} on")
     if "replay" in config.source:
         lines.append(f"source: replay of {config.replay_file}")
     if reads_feed(config):

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from ctmonitor.cli import (
     logs,
     memory,
 )
+from ctmonitor.cli.liverules import LiveRules
 from ctmonitor.cli.logreading import LogReading
 from ctmonitor.config import Config, describe, load
 from ctmonitor.errors import ConfigError, CTMonitorError, StoreError
@@ -34,10 +35,9 @@ from ctmonitor.model.batch import Cursor, Gap, Malformed
 from ctmonitor.model.clock import now_utc
 from ctmonitor.model.finding import Finding, Recorded
 from ctmonitor.model.followup import EventKind
+from ctmonitor.model.text import shortened
 from ctmonitor.monitor.monitor import Forgetful, Monitor, Recorder
 from ctmonitor.rules.pattern import is_slow
-from ctmonitor.rules.ruleset import RuleSet
-from ctmonitor.sources.base import Scanner
 from ctmonitor.sources.certstream import CURSOR, shown
 from ctmonitor.sources.logselection import way_out
 from ctmonitor.store.store import Store
@@ -98,31 +98,32 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def _main(options: argparse.Namespace) -> int:
     config = console.configuration(options)
-    ruleset = assemble.rules(config)
+    rules = LiveRules(config)
     assemble.check(config)
     if config.export_file:
         export.check(config.export_file, f"{config.path}: [REPORTING] Export_File")
     if options.check_config:
-        return _check_config(config, ruleset)
+        return _check_config(config, rules)
     if options.list_logs:
         return loglisting.run(config, as_json=options.json)
     if options.once:
         _check_once(config)
     logged_to = logs.configure(config, verbose=options.verbose)
     if options.dry_run:
-        return _start(options, config, ruleset, None, logged_to)
+        return _start(options, config, rules, None, logged_to)
     try:
         store = databases.store(config)
     except StoreError as exc:
         raise ConfigError(str(exc)) from exc
     with store:
-        return _start(options, config, ruleset, store, logged_to)
+        return _start(options, config, rules, store, logged_to)
 
 
-def _check_config(config: Config, ruleset: RuleSet) -> int:
+def _check_config(config: Config, rules: LiveRules) -> int:
     for line in describe(config):
         print(line)
-    for line in (*assemble.describe(config, ruleset)[2:], *_notifications(config)):
+    described = assemble.describe(config, rules.ruleset, rules.described)[2:]
+    for line in (*described, *_notifications(config)):
         print(f"# {line}")
     for key, pattern in (
         ("SearchKeywords", config.search_keywords),
@@ -133,6 +134,17 @@ def _check_config(config: Config, ruleset: RuleSet) -> int:
                 f"warning: {config.path}: [SEARCH] {key} is very slow on some names, "
                 "which are then given up; simplify nested repetitions such as (a+)+."
             )
+    slow, untried = rules.ruleset.rules.regexes.slow()
+    for name in slow:
+        console.complain(
+            f"warning: {config.regex_file}: {shortened(name)} is very slow on some "
+            "names, which are then given up; simplify nested repetitions such as (a+)+."
+        )
+    if untried:
+        console.complain(
+            f"warning: {config.regex_file}: {untried} expressions were not tried for "
+            "slowness, since there are so many."
+        )
     return console.DONE
 
 
@@ -148,7 +160,7 @@ def _check_once(config: Config) -> None:
 def _start(
     options: argparse.Namespace,
     config: Config,
-    ruleset: RuleSet,
+    rules: LiveRules,
     store: Store | None,
     logged_to: str,
 ) -> int:
@@ -159,7 +171,7 @@ def _start(
     try:
         for line in (
             f"{NAME} with the settings of {config.path}",
-            *assemble.describe(config, ruleset),
+            *assemble.describe(config, rules.ruleset, rules.described),
             f"database: {database}",
             f"log: {logged_to}",
             *told_to,
@@ -175,9 +187,10 @@ def _start(
         config,
         as_json=options.json,
         logged_apart=logged_to != logs.STANDARD_ERROR,
+        rules=rules,
     )
     with _progress(config) as on_progress:
-        scanner = assemble.scanner(config, ruleset)
+        scanner = rules.scanner()
         resume = None
         if store is not None and assemble.reads_feed(config) and not options.once:
             resume = store.cursor(CURSOR)
@@ -195,7 +208,7 @@ def _start(
             )
         source = assemble.source(config, scanner, resume, run.logs, on_progress)
         recorder = Forgetful() if store is None else _recorder(config, store)
-        run.monitor = Monitor(source, ruleset, recorder, run.tell)
+        run.monitor = Monitor(source, rules.ruleset, recorder, run.tell)
         if run.logs is not None:
             memory.settle()
         code = asyncio.run(run.until_end())
@@ -286,8 +299,16 @@ class _Run:
     monitor: Monitor
     logs: LogReading | None = None
 
-    def __init__(self, config: Config, *, as_json: bool, logged_apart: bool) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        as_json: bool,
+        logged_apart: bool,
+        rules: LiveRules,
+    ) -> None:
         self._config = config
+        self._rules = rules
         self._logged_apart = logged_apart
         self._as_json = as_json
         self._signals = 0
@@ -298,7 +319,10 @@ class _Run:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_stop, number)
-        loop.add_signal_handler(signal.SIGHUP, self._on_hangup, loop)
+        loop.add_signal_handler(signal.SIGHUP, self._rules.ask)
+        keeping = asyncio.ensure_future(
+            self._rules.keep(self._load, self.monitor.exchange)
+        )
         try:
             await self.monitor.run()
         except CTMonitorError as exc:
@@ -306,6 +330,9 @@ class _Run:
             console.complain(f"{NAME}: {exc}")
             return console.FAILED
         finally:
+            keeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await keeping
             if self.logs is not None:
                 await self.logs.close()
         given_up = [] if self.logs is None else self.logs.given_up()
@@ -356,24 +383,5 @@ class _Run:
         log.info("%s: storing what was received", self.reason)
         self.monitor.stop()
 
-    def _on_hangup(self, loop: asyncio.AbstractEventLoop) -> None:
-        # 2,000 keywords compile in a good part of a second; the stream goes on.
-        future = loop.run_in_executor(None, self._reread)
-        future.add_done_callback(self._reread_done)
-
-    def _reread(self) -> tuple[RuleSet, Scanner | None]:
-        ruleset = assemble.rules(load(self._config.path, os.environ))
-        # The sources stay as they are, whatever the file says of them now.
-        return ruleset, assemble.scanner(self._config, ruleset)
-
-    def _reread_done(
-        self, future: "asyncio.Future[tuple[RuleSet, Scanner | None]]"
-    ) -> None:
-        try:
-            ruleset, scanner = future.result()
-        except ConfigError as exc:
-            for problem in exc.problems:
-                log.error("SIGHUP: the old rules stay in force: %s", problem)
-            return
-        self.monitor.exchange(ruleset, scanner)
-        log.warning("SIGHUP: rules read again. %s", ruleset.describe())
+    def _load(self) -> Config:
+        return load(self._config.path, os.environ)

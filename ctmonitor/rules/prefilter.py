@@ -6,7 +6,8 @@ a superset by construction: it searches texts of which at least one occurs in ev
 match (`rules.literals`), and steps aside where no such text is known.
 """
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 
 import hyperscan
 
@@ -21,56 +22,73 @@ class Prefilter:
     Searches byte strings, without regard to ASCII case. For one thread at a time.
     """
 
-    def __init__(self, literals: Iterable[bytes], marks: Sequence[bytes] = ()) -> None:
+    def __init__(
+        self,
+        literals: Iterable[bytes],
+        marks: Sequence[bytes] = (),
+        expressions: Sequence[bytes] = (),
+    ) -> None:
         """
         Args:
-            literals: texts of the rules; with none, nothing is ever found.
+            literals: texts of the rules.
             marks: further texts that make a place worth a look, because the format of
                 the bytes can hide a literal behind them.
+            expressions: of Hyperscan, for what no literal says. With none of the three
+                nothing is ever found.
         """
         self.literals = tuple(sorted(set(literals)))
         self.marks = tuple(marks)
+        self.expressions = tuple(expressions)
         texts = [*self.literals, *self.marks]
+        searched = texts
+        if self.expressions:  # a database holds either texts or expressions
+            searched = [re.escape(text) for text in texts] + [*self.expressions]
         self._database: hyperscan.Database | None = None
-        if texts:
+        if searched:
             self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
             self._database.compile(
-                expressions=texts,
-                ids=list(range(len(texts))),
-                elements=len(texts),
+                expressions=searched,
+                ids=list(range(len(searched))),
+                elements=len(searched),
                 flags=hyperscan.HS_FLAG_CASELESS,
-                literal=True,
+                literal=not self.expressions,
             )
 
-    def __reduce__(self) -> tuple[type["Prefilter"], tuple[object, object]]:
-        return (Prefilter, (self.literals, self.marks))
+    def __reduce__(self) -> tuple[type["Prefilter"], tuple[object, object, object]]:
+        return (Prefilter, (self.literals, self.marks, self.expressions))
 
     def ends(self, data: bytes) -> list[int]:
         """
-        Where in `data` a literal or mark ends, ascending, each end once or more.
+        Where in `data` something that is searched ends, ascending, each end once or
+        more.
         """
         found: list[int] = []
-        if self._database is not None and data:
-            append = found.append
+        append = found.append
 
-            def on_match(
-                number: int, start: int, end: int, flags: int, context: object
-            ) -> None:
-                append(end)
+        def on_match(
+            number: int, start: int, end: int, flags: int, context: object
+        ) -> None:
+            append(end)
 
-            self._database.scan(data, match_event_handler=on_match)
+        self._scan(data, on_match)
         return found
 
     def numbers(self, data: bytes) -> set[int]:
-        """Which literals occur in `data`, as positions in `literals`, then `marks`."""
+        """
+        What occurs in `data`, as positions in `literals`, then `marks`, then
+        `expressions`.
+        """
         found: set[int] = set()
-        if self._database is not None and data:
-            add = found.add
+        add = found.add
 
-            def on_match(
-                number: int, start: int, end: int, flags: int, context: object
-            ) -> None:
-                add(number)
+        def on_match(
+            number: int, start: int, end: int, flags: int, context: object
+        ) -> None:
+            add(number)
 
-            self._database.scan(data, match_event_handler=on_match)
+        self._scan(data, on_match)
         return found
+
+    def _scan(self, data: bytes, on_match: Callable[..., None]) -> None:
+        if self._database is not None and data:
+            self._database.scan(data, match_event_handler=on_match)

@@ -1,22 +1,35 @@
 """All rules of a configuration as one object: the prefilter and the judgement."""
 
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from ctmonitor.model.explanation import Explanation, NearMiss
 from ctmonitor.model.text import shortened
 from ctmonitor.model.verdict import NameVerdict, Outcome, Reason, Verdict
+from ctmonitor.rules.allowlist import AllowList
+from ctmonitor.rules.brand import Brand
+from ctmonitor.rules.confusables import skeleton
+from ctmonitor.rules.evidence import evidence
+from ctmonitor.rules.hostname import MAX_CHARACTERS, HostName, host_name
 from ctmonitor.rules.keywords import Keywords
+from ctmonitor.rules.lookalike import LookAlikes
 from ctmonitor.rules.pattern import TIME_LIMIT_S, compiled
+from ctmonitor.rules.popular import PopularDomains
 from ctmonitor.rules.prefilter import FOLDING_TO_ASCII, Prefilter
+from ctmonitor.rules.regexes import Regexes
+from ctmonitor.rules.resemblance import Resemblance
+from ctmonitor.rules.weights import DEFAULTS
 
 # A certificate of thousands of names, made to hit a slow expression with each, must
 # not cost minutes: after this many time-outs the limit is a tenth.
 _PATIENT_TIMEOUTS = 10
 
-# Longer than any host name; what a certificate holds beyond it is judged in part, so
-# that one name of 64 kB costs no more than a thousand characters.
-MAX_JUDGED_CHARACTERS = 4096
+# An A-label hides what it says from every text, so a name that holds one is looked at.
+_A_LABEL = b"xn--"
+
+_WORDS = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +38,26 @@ class Rules:
     What the operator wrote.
 
     Args:
-        keywords: `SearchKeywords`, checked by `pattern.check`.
+        keywords: `SearchKeywords`, checked by `pattern.check`; empty for none.
         blacklist: `BlacklistKeywords`; empty blocks nothing.
         threshold: distinct keywords that make a finding, 1 or more.
+        regexes: of `RegexFile`.
+        allowed: of `AllowFile`.
+        brands: of `BrandFile`.
+        popular: of `PopularFile`.
+        alert_score: from which score on a look-alike is a finding, 1 or more.
+        weights: of the parts of that score, one for each of `weights.WEIGHTS`.
     """
 
     keywords: str
     blacklist: str = ""
     threshold: int = 1
+    regexes: Regexes = field(default_factory=Regexes)
+    allowed: AllowList = field(default_factory=AllowList)
+    brands: tuple[Brand, ...] = ()
+    popular: PopularDomains = field(default_factory=PopularDomains)
+    alert_score: int = 100
+    weights: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULTS))
 
 
 class RuleSet:
@@ -44,18 +69,27 @@ class RuleSet:
         self.rules = rules
         self._keywords = Keywords(rules.keywords)
         self._blacklist = compiled(rules.blacklist) if rules.blacklist else None
-        users: defaultdict[bytes, list[int]] = defaultdict(list)
+        self._look_alikes = LookAlikes(rules.brands) if rules.brands else None
+        self._brands = {brand.name: brand for brand in rules.brands}
+        branches: defaultdict[bytes, list[int]] = defaultdict(list)
         for number, branch in enumerate(self._keywords.branches):
             for literal in branch.literals or ():
-                users[literal].append(number)
-        self._scanner = Prefilter(users)
-        self._users = [users[literal] for literal in self._scanner.literals]
-        # Alternatives that the prefilter cannot help: with any, all is judged.
+                branches[literal].append(number)
+        regexes: defaultdict[bytes, list[int]] = defaultdict(list)
+        for number, literals in enumerate(rules.regexes.literals):
+            for literal in literals or ():
+                regexes[literal].append(number)
+        self._scanner = Prefilter({*branches, *regexes})
+        # By position in `_scanner.literals`: what the literal is a part of.
+        self._branches = [branches.get(text, ()) for text in self._scanner.literals]
+        self._regexes = [regexes.get(text, ()) for text in self._scanner.literals]
+        # What the prefilter cannot help: with any, all is judged.
         self.unfilterable = tuple(
             branch.source
             for branch in self._keywords.branches
             if branch.literals is None
-        )
+        ) + tuple(rules.regexes.unfilterable)
+        self._decodes = bool(rules.regexes or rules.brands)
         self._limit_s = TIME_LIMIT_S
         self.timeouts: dict[str, int] = {}
 
@@ -66,18 +100,28 @@ class RuleSet:
         """Number of keywords."""
         return len(self._keywords)
 
-    def prefilter(self, marks: Sequence[bytes] = ()) -> Prefilter | None:
+    def prefilter(
+        self, marks: Sequence[bytes] = (), foreign: Sequence[bytes] = ()
+    ) -> Prefilter | None:
         """
         A prefilter over bytes that hold names in UTF-8; None when it steps aside.
 
         Args:
             marks: what the format of the bytes can hide a literal behind, as `\\u` in
                 JSON.
+            foreign: expressions of Hyperscan for names that are not all ASCII, of which
+                keywords say nothing that no literal says.
         """
         if self.unfilterable:
             return None
-        folding = [char.encode() for char in FOLDING_TO_ASCII]
-        return Prefilter(self._scanner.literals, [*folding, *marks])
+        hiding = [char.encode() for char in FOLDING_TO_ASCII]
+        expressions: list[bytes] = []
+        if self._decodes:
+            hiding.append(_A_LABEL)
+            expressions += foreign
+        if self._look_alikes is not None:
+            expressions += self._look_alikes.expressions
+        return Prefilter(self._scanner.literals, [*hiding, *marks], expressions)
 
     def judge(self, names: Iterable[str]) -> Verdict:
         """The verdict on names as issued; names on which no rule fires are left out."""
@@ -91,31 +135,90 @@ class RuleSet:
         A rule that runs into its time limit does not fire on that name, and is counted
         in `timeouts`.
         """
-        lowered = name[:MAX_JUDGED_CHARACTERS].lower()
-        found = self._find_keywords(lowered)
-        if not found:
-            return NameVerdict(name, Outcome.NONE)
-        reasons = [Reason(text, "keyword") for text in found]
+        return self._judged(_Name(name, self._scanner, self._look_alikes))
+
+    def _judged(self, name: "_Name") -> NameVerdict:
+        if name.has_no_hit and not self.unfilterable:
+            return NameVerdict(name.issued, Outcome.NONE)
+        if line := self._allowing(name):
+            reason = Reason(line, "allow-list", 0)
+            return NameVerdict(name.issued, Outcome.ALLOWED, 0, (reason,))
+        keywords = self._find_keywords(name)
+        reasons = [Reason(text, "keyword") for text in keywords]
+        is_match = len(keywords) >= self.rules.threshold
+        for rule, _ in self._find_regexes(name):
+            reasons.append(Reason(rule, "regex"))
+            is_match = True
+        looks = self._find_look_alikes(name)
+        if not reasons and not looks:
+            return NameVerdict(name.issued, Outcome.NONE)
+        points = max(0, sum(reason.weight for reason in looks))
+        score = len(reasons) + points
+        is_match = is_match or points >= self.rules.alert_score
+        reasons.extend(looks)
+        registrable = name.host.registrable if looks else ""
         outcome = Outcome.BELOW
-        if len(found) >= self.rules.threshold:
+        if is_match:
             outcome = Outcome.MATCH
-            if blocking := self._blocking(lowered):
+            if blocking := self._blocking(name.lowered):
                 outcome = Outcome.BLOCKED
                 reasons.append(Reason(blocking, "blacklist", 0))
-        return NameVerdict(name, outcome, len(found), tuple(reasons))
+        return NameVerdict(name.issued, outcome, score, tuple(reasons), registrable)
 
-    def _find_keywords(self, lowered: str) -> tuple[str, ...]:
+    def _allowing(self, name: "_Name") -> str:
+        """The line of the allow-list that speaks for a name; empty for none."""
+        if not self.rules.allowed:
+            return ""
+        return self.rules.allowed.allows(name.host, self._limit_s, self._count_timeout)
+
+    def _find_keywords(self, name: "_Name") -> tuple[str, ...]:
         named: set[int] | None = None
-        if lowered.isascii():  # else a letter may fold to one that the scan misses
-            numbers = self._scanner.numbers(lowered.encode("ascii"))
-            if not numbers and not self.unfilterable:
+        if name.lowered.isascii():  # else a letter may fold to one the scan misses
+            if not name.numbers and not self.unfilterable:
                 return ()
-            named = {user for number in numbers for user in self._users[number]}
+            named = {user for number in name.numbers for user in self._branches[number]}
         try:
-            return self._keywords.found(lowered, named, self._limit_s)
+            return self._keywords.found(name.lowered, named, self._limit_s)
         except TimeoutError:
             self._count_timeout("SearchKeywords")
             return ()
+
+    def _find_regexes(self, name: "_Name") -> tuple[tuple[str, str], ...]:
+        if not self.rules.regexes:
+            return ()
+        named: set[int] | None = None
+        if name.is_plain:
+            named = {user for number in name.numbers for user in self._regexes[number]}
+            if not named and not self.unfilterable:
+                return ()
+        return self.rules.regexes.found(
+            name.host, named, self._limit_s, self._count_timeout
+        )
+
+    def _find_look_alikes(self, name: "_Name") -> list[Reason]:
+        """The parts of the score of the brand that it resembles most; then others."""
+        found = self._resemblances(name)
+        if not found or name.host.registrable in self.rules.popular:
+            return []
+        weighed = [self._weighed(name.host, each) for each in found]
+        best = max(range(len(found)), key=lambda n: sum(r.weight for r in weighed[n]))
+        others = [
+            Reason(each.text, each.trick.value, 0, each.brand)
+            for number, each in enumerate(found)
+            if number != best
+        ]
+        return [*weighed[best], *others]
+
+    def _resemblances(self, name: "_Name") -> list[Resemblance]:
+        if self._look_alikes is None:
+            return []
+        numbers = name.look_numbers if name.is_plain else None
+        if name.is_plain and not numbers:
+            return []
+        return self._look_alikes.find(name.host, numbers)
+
+    def _weighed(self, host: HostName, found: Resemblance) -> tuple[Reason, ...]:
+        return evidence(host, found, self._brands[found.brand], self.rules.weights)
 
     def _blocking(self, lowered: str) -> str:
         if self._blacklist is None:
@@ -138,3 +241,109 @@ class RuleSet:
             f"Looking for these strings: {shortened(self.rules.keywords, 2000)}, "
             f"detection threshold: {self.rules.threshold}"
         )
+
+    def explain(self, name: str) -> Explanation:
+        """The verdict on one name as issued, and how it came about."""
+        looked = _Name(name, self._scanner, self._look_alikes)
+        host = looked.host
+        verdict = self._judged(looked)
+        return Explanation(
+            verdict=verdict,
+            threshold=self.rules.threshold,
+            alert_score=self.rules.alert_score,
+            text=host.text,
+            unicode=".".join(host.unicode),
+            registrable=host.registrable,
+            suffix=host.suffix,
+            tokens=tuple(
+                word
+                for label in host.unicode[: host.at + 1]
+                for word in _WORDS.findall(label)
+            ),
+            skeleton=".".join(skeleton(label) for label in host.unicode),
+            allowed_by=self._allowing(looked),
+            is_popular=host.registrable in self.rules.popular,
+            near=tuple(self._near(looked, verdict)),
+            notes=tuple(_notes(host)),
+        )
+
+    def _near(self, name: "_Name", verdict: NameVerdict) -> Iterator[NearMiss]:
+        """Rules that nearly fired, or that fired without effect."""
+        line = self._allowing(name)
+        silenced = f"allowed by {line}" if line else ""
+        if not silenced and verdict.outcome is Outcome.BLOCKED:
+            silenced = f"blocked by {verdict.reasons[-1].rule}"
+        keywords = self._find_keywords(name)
+        missing = self.rules.threshold - len(keywords)
+        for text in keywords:
+            if missing > 0:
+                why = f"{len(keywords)} of {self.rules.threshold} keywords"
+                yield NearMiss(text, "keyword", why, missing)
+            elif silenced:
+                yield NearMiss(text, "keyword", silenced)
+        for rule, _ in self._find_regexes(name):
+            if silenced:
+                yield NearMiss(rule, "regex", silenced)
+        host = name.host
+        for found in self._resemblances(name):
+            brand = found.brand
+            reasons = self._weighed(host, found)
+            missing = self.rules.alert_score - sum(r.weight for r in reasons)
+            if silenced:
+                why, missing = silenced, 0
+            elif host.registrable in self.rules.popular:
+                why, missing = f"{host.registrable} is on the popularity list", 0
+            elif missing > 0:
+                why = f"{self.rules.alert_score - missing} of {self.rules.alert_score}"
+            else:
+                continue
+            yield NearMiss(found.text, "score", why, missing, brand)
+
+
+class _Name:
+    """
+    One name while it is judged: what the scans say of it, and its parts when asked.
+
+    Args:
+        numbers: positions in `scanner.literals` of those that occur in it.
+        look_numbers: positions of the look-alikes' expressions that do.
+        is_plain: whether the scans say all: it is ASCII and holds no A-label.
+    """
+
+    __slots__ = ("_host", "is_plain", "issued", "look_numbers", "lowered", "numbers")
+
+    def __init__(
+        self, issued: str, scanner: Prefilter, look_alikes: LookAlikes | None
+    ) -> None:
+        self.issued = issued
+        self.lowered = issued[:MAX_CHARACTERS].lower()
+        is_ascii = self.lowered.isascii()
+        self.numbers = (
+            scanner.numbers(self.lowered.encode("ascii")) if is_ascii else set()
+        )
+        self.is_plain = is_ascii and "xn--" not in self.lowered
+        self.look_numbers: set[int] = set()
+        if self.is_plain and look_alikes is not None:
+            self.look_numbers = look_alikes.numbers(self.lowered)
+        self._host: HostName | None = None
+
+    @property
+    def has_no_hit(self) -> bool:
+        """Whether no rule can fire, unless one is `unfilterable`."""
+        return self.is_plain and not self.numbers and not self.look_numbers
+
+    @property
+    def host(self) -> HostName:
+        """Its parts."""
+        if self._host is None:
+            self._host = host_name(self.issued)
+        return self._host
+
+
+def _notes(host: HostName) -> Iterator[str]:
+    for label, decoded in zip(host.labels, host.unicode, strict=True):
+        if label.startswith("xn--") and label == decoded:
+            shown = shortened(label, 80)
+            yield f"The label {shown} is no punycode and stands as it is."
+    if host.at < 0:
+        yield "The name has no registrable domain."

@@ -23,12 +23,14 @@ def candidates(frames: Sequence[bytes], scanner: Scanner | None) -> list[int]:
     """
     if scanner is None:
         return list(range(len(frames)))
-    ends = scanner.ends(b"\n".join(frames))
+    data = b"\n".join(frames)
+    ends = scanner.ends(data)
+    # Letters of other scripts can look like those of a rule, and no text says which.
+    picked = set() if data.isascii() else _foreign(frames)
     if not ends:
-        return []
+        return sorted(picked)
     # Frame i stands at [starts[i], starts[i] + len); one newline follows it.
     starts = list(accumulate((len(frame) + 1 for frame in frames), initial=0))
-    picked: list[int] = []
     at = 0
     while at < len(ends):
         number = bisect_right(starts, ends[at] - 1) - 1
@@ -37,9 +39,20 @@ def candidates(frames: Sequence[bytes], scanner: Scanner | None) -> list[int]:
         while at < len(ends) and ends[at] <= after:
             hits.append(ends[at] - begin)
             at += 1
-        if _is_candidate(frames[number], hits):
-            picked.append(number)
-    return picked
+        if number not in picked and _is_candidate(frames[number], hits):
+            picked.add(number)
+    return sorted(picked)
+
+
+def _foreign(frames: Sequence[bytes]) -> set[int]:
+    """Positions of the frames with a name, or what may be one, that is not ASCII."""
+    found = set()
+    for number, frame in enumerate(frames):
+        if not frame.isascii():
+            spans = name_spans(frame)
+            if spans is None or not all(frame[a:b].isascii() for a, b in spans):
+                found.add(number)
+    return found
 
 
 def _is_candidate(frame: bytes, hits: Sequence[int]) -> bool:

@@ -13,6 +13,7 @@ from ctmonitor.addresses import MASK, Destination
 from ctmonitor.config import Config, describe, load
 from ctmonitor.errors import ConfigError
 from ctmonitor.model.text import printable
+from ctmonitor.rules.weights import DEFAULTS
 from ctmonitor.settings import SETTINGS
 from ctmonitor.sources.start import Start
 from tests.settings_files import NEEDED, with_line
@@ -25,7 +26,7 @@ def test_config_has_a_field_for_each_row_in_the_order_of_the_table() -> None:
     names = [f.name for f in fields(Config)]
     assert names == [
         "path",
-        *(s.attribute for s in SETTINGS),
+        *dict.fromkeys(s.attribute.partition(".")[0] for s in SETTINGS),
         "warnings",
         "from_environment",
         "from_secret",
@@ -39,12 +40,12 @@ def test_defaults_are_those_of_the_table(read) -> None:
         "search_keywords": "paypal",
         "blacklist_keywords": "",
         "detection_threshold": 1,
-            "regex_file": "",
-            "allow_file": "",
-            "brand_file": "",
-            "popular_file": "",
-            "popular_ranks": 100_000,
-            "alert_score": 100,
+        "regex_file": "",
+        "allow_file": "",
+        "brand_file": "",
+        "popular_file": "",
+        "popular_ranks": 100_000,
+        "alert_score": 100,
         "source": frozenset(),
         "replay_file": "",
         "stall_seconds": 60.0,
@@ -119,7 +120,8 @@ def test_defaults_are_those_of_the_table(read) -> None:
         "safe_browsing_api_url": "https://safebrowsing.googleapis.com",
         "safe_browsing_daily_budget": 10_000,
     }
-    found = {s.attribute: getattr(config, s.attribute) for s in SETTINGS}
+    assert config.weights == DEFAULTS
+    found = {s.attribute: config.value(s) for s in SETTINGS if s.section != "WEIGHTS"}
     assert found == expected
     assert {k: type(v) for k, v in found.items()} == {
         k: type(v) for k, v in expected.items()
@@ -263,7 +265,7 @@ SECRET_PLACES = [
 @pytest.mark.parametrize(("section", "lines"), SECRET_PLACES)
 def test_no_secret_is_described(section: str, lines: str, read) -> None:
     config = read(with_line(section, lines), SECRET=SECRET)
-    values = [str(getattr(config, s.attribute)) for s in SETTINGS]
+    values = [str(config.value(s)) for s in SETTINGS]
     values += [one.url for one in config.notification_destination]
     assert any(SECRET in value for value in values)
     shown = "\n".join(describe(config))
@@ -458,3 +460,9 @@ def test_tags_say_who_is_told_of_what(read) -> None:
         "back": (0, 1, 2, 3),
         "changed": (0, 1, 2, 3),
     }
+
+
+def test_weights_are_kept_together_and_shown(read) -> None:
+    config = read(with_line("WEIGHTS", "WholeWord = 12.5"))
+    assert config.weights == {**DEFAULTS, "WholeWord": 12.5}
+    assert "WholeWord = 12.5" in describe(config)

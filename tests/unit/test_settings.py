@@ -88,7 +88,9 @@ def test_the_manual_is_the_one_the_table_makes() -> None:
 
 def test_the_example_file_has_every_key_once_below_its_help() -> None:
     lines = example_conf().splitlines()
-    keys = [m[1] for line in lines if (m := re.match(r"#?([A-Za-z_]+) =(?: |$)", line))]
+    keys = [
+        m[1] for line in lines if (m := re.match(r"#?([A-Za-z_0-9]+) =(?: |$)", line))
+    ]
     assert sorted(keys) == sorted(s.key for s in SETTINGS)
     for setting in SETTINGS:
         where = next(
@@ -98,7 +100,8 @@ def test_the_example_file_has_every_key_once_below_its_help() -> None:
         )
         below = next(li for li in lines[where:] if not li.startswith("# "))
         assert below.removeprefix("#").startswith(f"{setting.key} =")
-        assert below.startswith("#") == (not (setting.default or setting.example))
+        has_value = bool(setting.default or setting.example)
+        assert below.startswith("#") == (setting.is_measured or not has_value)
 
 
 def test_the_manual_has_a_row_for_every_key_and_no_cell_too_many() -> None:

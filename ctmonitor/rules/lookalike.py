@@ -480,7 +480,9 @@ def _trick(view: _View, start: int, end: int, spelling: _Spelling) -> Trick | No
     """How the range resembles the spelling, if it does so well enough."""
     found, text = view.text[start:end], spelling.text
     if joined(found) == text and found != text:
-        return Trick.HYPHEN if _is_parted(view, start, end) else None
+        begins_and_ends = found[0] == text[0] and found[-1] == text[-1]
+        is_parted = begins_and_ends and _is_parted(view, start, end)
+        return Trick.HYPHEN if is_parted else None
     looks_like = found in spelling.looks
     if not looks_like and not -1 <= len(found) - len(text) <= 2:
         return None

@@ -188,8 +188,8 @@ def _is_candidate(leaves: Leaves, start: int, end: int, hits: Sequence[int]) -> 
     spans = name_spans(data, at, end, is_precert, hits[-1])
     if spans is None:
         return True
-    # By halves, since a hostile log fills a part without names with hits. What says that
-    # a word ends is the byte behind it, which may be the first one behind the part.
+    # By halves, since a hostile log fills a part without names with hits. What says
+    # that a word ends is the byte behind it, which may be the first behind the part.
     for begin, stop in spans:
         after = bisect_right(hits, begin)
         if after < len(hits) and hits[after] <= stop + 1:

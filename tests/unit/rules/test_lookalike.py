@@ -143,6 +143,12 @@ def test_ranges_are_those_of_the_labels_in_unicode(looks: LookAlikes) -> None:
         assert looks.find(host)
 
 
+def test_a_range_ends_where_the_spelling_does() -> None:
+    agricole = LookAlikes((Brand("agricole", ("creditagricole",)),))
+    for name in ("a.credit-agricole.xn--p1ai", "xn--p1ai.credit-agricole-.example"):
+        assert told(agricole, name) == [("agricole", "credit-agricole", "hyphen")]
+
+
 def test_own_domains_of_any_brand_and_what_is_below_them_are_silent(
     looks: LookAlikes,
 ) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ctmonitor.alerts.base import Outcome
 from ctmonitor.alerts.hook import Hook
@@ -535,6 +538,78 @@ def test_two_senders_tell_an_alarm_once(
     assert sent == 250
     assert len(recorder.told) <= 2
     assert store.outbox().pending() == 0
+
+
+STEPS = st.one_of(
+    st.tuples(st.just("put"), st.integers(0, 1)),  # a host of one of two alarms
+    st.tuples(st.just("flush"), st.integers(0, 1)),  # by one of two senders
+    st.tuples(st.just("hold"), st.integers(0, 1)),
+    st.tuples(st.just("die"), st.integers(0, 1)),
+    st.tuples(st.just("fail"), st.booleans()),
+    st.tuples(st.just("skip"), st.sampled_from([1, 30, 300, 1000, 20_000, 90_000])),
+)
+
+
+@given(steps=st.lists(STEPS, max_size=25))
+@settings(max_examples=40)
+def test_whatever_happens_each_host_is_told_once_and_no_alarm_twice_a_day(
+    steps: list[tuple[str, Any]],
+) -> None:
+    clock, recorder = Clock(), Recorder()
+    hosts: list[str] = []
+    named: list[str] = []
+    told: list[tuple[str, Any]] = []
+
+    async def send(index: int | None, message: Message) -> Outcome:
+        if index in recorder.fails:
+            return Outcome(False, "HTTP 500")
+        if index is not None:
+            names = hosts_in([message])
+            named.extend(names)
+            for domain in {name.split(".", 1)[1] for name in names}:
+                told.append((domain, clock.now().date()))
+        return Outcome(True)
+
+    recorder.send = send  # type: ignore[method-assign]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "certs.db"
+        with open_store(db_file=path, url="", table="CertMon", now=clock.now) as store:
+
+            def sender(owner: str) -> Sender:
+                files = AlertFiles(folder).write
+                more: dict[str, Any] = {"now": clock.now, "sleep": clock.sleep}
+                return Sender(
+                    store.outbox(), files, recorder, None, owner=owner, tries=99, **more
+                )
+
+            senders = [sender("0"), sender("1")]
+            for number, (step, what) in enumerate(steps):
+                if step == "put":
+                    host = f"h{number}.d{what}.example"
+                    alert = ALERT | FOUND | {"hostname": host}
+                    alert["registrable_domain"] = f"d{what}.example"
+                    one = OutboxItem(
+                        host, Channel.NOTIFY, alert, "0", alarm=alarm_of(alert)
+                    )
+                    store.record([finding(host)], outbox_of=lambda t, a, i=one: [i])
+                    hosts.append(host)
+                elif step == "flush":
+                    asyncio.run(senders[what].flush())
+                elif step == "hold":  # what was collected, and then never told
+                    store.outbox().due(clock.now(), 100, 900, str(what))
+                elif step == "die":
+                    senders[what] = sender(f"{what} of {number}")
+                elif step == "fail":
+                    recorder.fails = {0} if what else set()
+                else:
+                    clock.skip(seconds=what)
+            recorder.fails = set()
+            for _ in range(3):
+                clock.skip(days=1)
+                asyncio.run(sender(f"last {clock.now()}").flush())
+            assert store.outbox().pending() == 0
+    assert sorted(named) == sorted(hosts)
+    assert len(told) == len(set(told))
 
 
 # The fallback

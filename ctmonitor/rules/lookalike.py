@@ -56,6 +56,8 @@ _LEFT = rb"(?:^|[^a-z]|(?:\\|" + _TAG + b"|" + _LONG + rb")[a-z])"
 # What may stand right of it: no letter, and nothing that only issuers have behind their
 # names (`Amazon RSA 2048 M02`, `Microsoft%20Azure`).
 _RIGHT = rb"(?:[^a-z %]|$)"
+# Pairs of letters that pass for one at a glance.
+_PAIRS = ("rn", "nn", "vv", "cl")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 # What follows an own domain that is part of a longer name. In a certificate the next
 # field follows, often with the tag 0x30, a `0`; in an address a slash.
@@ -498,7 +500,11 @@ def _trick(view: _View, start: int, end: int, spelling: _Spelling) -> Trick | No
             return None
         if not whole and len(text) < MIN_TYPING:
             return None
-        if not whole and not found.startswith((text[0], "rn", "nn", "vv", "cl")):
+        if not whole and not found.startswith((text[0], *_PAIRS)):
+            return None
+        # Two letters for two others are seen in a whole token, not in `digidouble`.
+        is_seen = not found.isalpha() or any(pair in found for pair in _PAIRS)
+        if not (whole or trick or is_seen):
             return None
         trick = Trick.HOMOGLYPH
     elif len(text) < MIN_TYPING or "." in found:

@@ -223,6 +223,17 @@ def test_digits_that_belong_together_are_not_folded(looks: LookAlikes) -> None:
     assert told(looks, "2010utlook.de") == [("microsoft", "utlook", "omission")]
 
 
+def test_two_letters_for_others_are_seen_in_whole_tokens_only(
+    looks: LookAlikes,
+) -> None:
+    assert told(looks, "idoub-login.de") == [("apple", "idoub", "homoglyph")]
+    assert told(looks, "digidouble.de") == []
+    assert told(looks, "my1c1oudlogin.de") == []  # its first letter is another one
+    assert told(looks, "myrnicr0softlogin.de") == [
+        ("microsoft", "rnicr0soft", "homoglyph")
+    ]
+
+
 def test_the_longest_spelling_explains_a_place(looks: LookAlikes) -> None:
     assert told(looks, "myappleid.de") == [("apple", "appleid", "inside a word")]
     assert told(looks, "apple-appleid.de") == [

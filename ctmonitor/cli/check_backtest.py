@@ -49,7 +49,6 @@ class Backtest:
     def __init__(
         self,
         ruleset: RuleSet,
-        alert_score: int,
         *,
         samples: int = 10,
         seed: int = 0,
@@ -57,7 +56,6 @@ class Backtest:
     ) -> None:
         """
         Args:
-            alert_score: the score that makes a look-alike a finding.
             samples: how many findings are kept at random.
             seed: of what is random.
             on_finding: told each finding, in order.
@@ -65,7 +63,7 @@ class Backtest:
         self._ruleset = ruleset
         self._prefilter = ruleset.prefilter()
         self._on_finding = on_finding
-        self._limits = (ruleset.rules.threshold, alert_score)
+        self._limits = (ruleset.rules.threshold, ruleset.rules.alert_score)
         self._remembered = Remembered()
         blacklist = ruleset.rules.blacklist
         self._blacklist = compiled(blacklist) if blacklist else None
@@ -85,9 +83,10 @@ class Backtest:
             for change in (-1, 0, 1):
                 if threshold + change > 0:
                     yield Trial("DetectionThreshold", threshold + change, change)
-        for change in sorted((*_POINTS, 0)):
-            if alert_score + change > 0:
-                yield Trial("AlertScore", alert_score + change, change)
+        if self._ruleset.rules.brands:
+            for change in sorted((*_POINTS, 0)):
+                if alert_score + change > 0:
+                    yield Trial("AlertScore", alert_score + change, change)
 
     def add(self, block: Block) -> None:
         """Counts the names of a block."""

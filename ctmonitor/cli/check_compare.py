@@ -32,12 +32,10 @@ class Side:
 
     Args:
         label: file of settings.
-        alert_score: the score that makes a look-alike a finding.
     """
 
     label: str
     ruleset: RuleSet
-    alert_score: int
 
 
 @dataclass(slots=True)
@@ -118,8 +116,8 @@ class Comparison:
         share.found += 1
         share.domains.add((domain_of(verdict),))
         share.sample.add(verdict)
-        threshold = side.ruleset.rules.threshold
-        share.rules.update(Parts.of(verdict).causes(threshold, side.alert_score))
+        rules = side.ruleset.rules
+        share.rules.update(Parts.of(verdict).causes(rules.threshold, rules.alert_score))
         if self._on_finding is not None:
             self._on_finding(whose, verdicts[0], verdicts[1])
 

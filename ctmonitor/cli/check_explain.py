@@ -6,6 +6,7 @@ from typing import Any
 from ctmonitor.cli.check_tally import table
 from ctmonitor.cli.check_verdicts import verdict_object
 from ctmonitor.model.explanation import Explanation
+from ctmonitor.model.reasons import score_of
 from ctmonitor.model.text import printable
 from ctmonitor.model.verdict import NameVerdict, Outcome, Reason
 
@@ -86,21 +87,18 @@ def _fired(verdict: NameVerdict, explanation: Explanation) -> Iterator[str]:
     brands = dict.fromkeys(r.brand for r in verdict.reasons if r.brand)
     if plain:
         keywords = sum(reason.kind == "keyword" for reason in plain)
-        yield ""
-        yield (
-            f"  rules that fired (keywords: {keywords} of {explanation.threshold} "
-            "that make a finding)"
+        needed = (
+            f" (keywords: {keywords} of {explanation.threshold} that make a finding)"
         )
+        yield ""
+        yield f"  rules that fired{needed if keywords else ''}"
         yield from _parts(plain)
     for brand in brands:
         own = [reason for reason in verdict.reasons if reason.brand == brand]
-        points = max(0, sum(reason.weight for reason in own))
         yield ""
-        if any(reason.weight for reason in own):
-            yield (
-                f"  resembles {brand} (score: {points} of {explanation.alert_score} "
-                "that make a finding)"
-            )
+        if len(brands) == 1 or any(reason.weight for reason in own):
+            score = f"{score_of(own)} of {explanation.alert_score}"
+            yield f"  resembles {brand} (score: {score} that make a finding)"
         else:
             yield f"  resembles {brand}, too (not scored)"
         yield from _parts(own)

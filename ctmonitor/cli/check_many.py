@@ -7,7 +7,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol, TextIO
 
-from ctmonitor.cli import assemble, check_advice, check_compare, check_report, console
+from ctmonitor.cli import (
+    check_advice,
+    check_compare,
+    check_report,
+    check_ruleset,
+    console,
+)
 from ctmonitor.cli.check_backtest import Backtest
 from ctmonitor.cli.check_compare import Comparison, Side
 from ctmonitor.cli.check_names import Block, Names, names_of, with_progress
@@ -23,14 +29,13 @@ _SHARE = 0.001
 
 def backtest(options: argparse.Namespace, config: Config) -> None:
     """Prints what the rules find among the names of --backtest."""
-    ruleset = assemble.rules(config)
+    ruleset = check_ruleset.ruleset(config)
     with (
         names_of(options.backtest, config.table_name) as names,
         _listing(options.output, options.backtest) as write,
     ):
         report = Backtest(
             ruleset,
-            config.alert_score,
             samples=_SAMPLES if options.samples is None else options.samples,
             seed=options.seed or 0,
             on_finding=write and (lambda verdict: write(verdict_row(verdict))),
@@ -49,7 +54,7 @@ def compare(options: argparse.Namespace, config: Config) -> None:
         argparse.Namespace(config=options.compare), needs_source=False
     )
     sides = [
-        Side(label, assemble.rules(one), one.alert_score)
+        Side(label, check_ruleset.ruleset(one))
         for label, one in ((options.config, config), (options.compare, other))
     ]
     with (
@@ -80,7 +85,7 @@ def suggest(options: argparse.Namespace, config: Config) -> None:
     """Prints what the names of --suggest tell about the rules."""
     with names_of(options.suggest, config.table_name) as names:
         suggestions = Suggestions(
-            assemble.rules(config),
+            check_ruleset.ruleset(config),
             share=_SHARE if options.share is None else options.share,
         )
         _read(names, suggestions)
@@ -102,10 +107,16 @@ def _read(names: Names, counting: _Counting) -> None:
     """Counts all names; raises ConfigError when there are none."""
     for block in with_progress(names):
         counting.add(block)
-    if not counting.read:
+    if counting.read:
+        return
+    if names.malformed:
         raise ConfigError(
-            f"{names.label} holds no names: give a file with one name a line."
+            f"{names.label} holds no names: {names.malformed} lines of it are no "
+            "certstream message. Give a message a line, as a feed sends them."
         )
+    raise ConfigError(
+        f"{names.label} holds no names: give a file with one name a line."
+    )
 
 
 def _print(report: Iterable[str]) -> None:

@@ -328,7 +328,11 @@ def hits(prefilter: Prefilter | None, names: Sequence[str]) -> Iterable[int]:
     encoded = [name.encode("utf-8", "replace") for name in names]
     starts = list(accumulate((len(name) + 1 for name in encoded), initial=0))
     ends = prefilter.ends(b"\n".join(encoded))
-    return {bisect_right(starts, end - 1) - 1 for end in ends}
+    found = {bisect_right(starts, end - 1) - 1 for end in ends}
+    # Names ought to be ASCII; of one that is not, the prefilter may not know what a
+    # letter of it resembles.
+    found.update(at for at, name in enumerate(names) if not name.isascii())
+    return found
 
 
 def with_progress(names: Names) -> Iterator[Block]:

@@ -38,7 +38,7 @@ def as_object(backtest: Backtest, names: Names) -> dict[str, Any]:
                 "found": count.found,
                 "alone": count.alone,
                 "registrable_domains": len(count.domains),
-                "example": printable(str(count.sample.things[0])),
+                "example": printable(count.example),
             }
             for kind, rule, count in backtest.rules.sorted()
         ],
@@ -120,7 +120,7 @@ def _rules(rules: Sequence[tuple[str, str, RuleCount]]) -> Iterator[str]:
                 f"{count.found:,}",
                 f"{count.alone:,}{share}",
                 _few(count.domains),
-                shortened(str(count.sample.things[0])),
+                shortened(count.example),
             )
         )
     yield ""

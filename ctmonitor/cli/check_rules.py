@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from ctmonitor.cli import assemble, check_many, console
+from ctmonitor.cli import check_explain, check_many, check_ruleset, console
 from ctmonitor.cli.check_names import hits, lines, name_of
 from ctmonitor.cli.check_verdicts import as_json, verdict_object, verdict_row
 from ctmonitor.errors import ConfigError
@@ -20,6 +20,7 @@ NAME = "check_rules.py"
 _EXAMPLES = (
     "check_rules.py -c conf/example.conf -d login-paypal.com",
     "check_rules.py -c conf/example.conf -d https://Login-PayPal.com/x -d b\u00fc.de",
+    "check_rules.py -c conf/example.conf --explain -d paypa1-secure.com",
     "check_rules.py -c conf/example.conf --file names.txt > verdicts.tsv",
     "zcat names.gz | check_rules.py -c conf/example.conf --file - --format json",
     "check_rules.py -c my.conf --backtest names.gz                 before it goes live",
@@ -51,6 +52,12 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         default=[],
         metavar="NAME",
         help="a name, U-label or A-label, or a URL; may be given several times",
+    )
+    parser.add_argument(
+        "--explain",
+        action="store_true",
+        help="with -d: all that fired or nearly did, the parts of the score, and how "
+        "the name was read",
     )
     parser.add_argument(
         "--file",
@@ -117,6 +124,8 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         )
         if is_given
     ]
+    if options.explain and (options.file or not options.domain):
+        parser.error("--explain goes with -d")
     if len(modes) > 1:
         parser.error(f"{' and '.join(modes)} do not go together")
     for option in ("compare", "output", "samples", "seed"):
@@ -159,8 +168,10 @@ def _main(options: argparse.Namespace) -> int:
     elif options.backtest:
         check_many.backtest(options, config)
     else:
-        ruleset = assemble.rules(config)
-        if options.domain:
+        ruleset = check_ruleset.ruleset(config)
+        if options.explain:
+            _explain(ruleset, options.domain, options.format)
+        elif options.domain:
             _check_domains(ruleset, options.domain, options.format)
         if options.file:
             _check_file(ruleset, options.file, options.format)
@@ -178,6 +189,18 @@ def _check_domains(ruleset: RuleSet, pasted: Sequence[str], form: str) -> None:
         sentence = _SENTENCES[ruleset.judge_name(name).outcome]
         # With one name the output is the original's; with several each is named.
         print(sentence if len(pasted) == 1 else f"{printable(name)}: {sentence}")
+
+
+def _explain(ruleset: RuleSet, pasted: Sequence[str], form: str) -> None:
+    if form == "json":
+        for text in pasted:
+            print(as_json(check_explain.as_object(ruleset.explain(host_of(text)))))
+        return
+    print(ruleset.describe())
+    for text in pasted:
+        print()
+        for line in check_explain.as_lines(ruleset.explain(host_of(text))):
+            print(line)
 
 
 def _check_file(ruleset: RuleSet, file: str, form: str) -> None:

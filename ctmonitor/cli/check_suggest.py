@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -18,11 +18,12 @@ from ctmonitor.cli.check_tally import (
 )
 from ctmonitor.model.verdict import NameVerdict, Outcome
 from ctmonitor.rules.brand import Brand
+from ctmonitor.rules.hostname import MAX_CHARACTERS
 from ctmonitor.rules.keywords import Keywords
 from ctmonitor.rules.pattern import TIME_LIMIT_S, compiled
 from ctmonitor.rules.prefilter import FOLDING_TO_ASCII, Prefilter
 from ctmonitor.rules.resemblance import Trick
-from ctmonitor.rules.ruleset import MAX_JUDGED_CHARACTERS, RuleSet
+from ctmonitor.rules.ruleset import RuleSet
 
 # A domain or a word is worth a line of the allow-list from so many findings on.
 _LEAST = 3
@@ -130,14 +131,11 @@ class Suggestions:
     def __init__(
         self,
         ruleset: RuleSet,
-        brands: Sequence[Brand] = (),
-        expressions: Collection[str] = (),
         *,
         share: float = 0.001,
     ) -> None:
         """
         Args:
-            brands, expressions: those of the rules; expressions by name.
             share: of the distinct names, 0..1; a rule that fires on more is told.
         """
         self._ruleset = ruleset
@@ -147,8 +145,10 @@ class Suggestions:
         self._keywords = KeywordUse(ruleset.rules.keywords)
         self._uses = [Use("keyword", source) for source in self._keywords.sources]
         self._covers = [self._covering(number) for number in range(len(self._uses))]
+        brands = ruleset.rules.brands
+        names = [expression.name for expression in ruleset.rules.regexes.expressions]
         self._others = {
-            **{("regex", name): Use("regex", name) for name in expressions},
+            **{("regex", name): Use("regex", name) for name in names},
             **{(LOOK_ALIKE, b.name): Use(LOOK_ALIKE, b.name) for b in brands},
         }
         self._brand_covers = _brands_inside(brands)
@@ -181,7 +181,7 @@ class Suggestions:
 
     def _note(self, verdict: NameVerdict) -> None:
         is_found = verdict.outcome is Outcome.MATCH
-        lowered = verdict.name[:MAX_JUDGED_CHARACTERS].lower()
+        lowered = verdict.name[:MAX_CHARACTERS].lower()
         used = self._keywords.matches(lowered)
         for number in used:
             use = self._uses[number]

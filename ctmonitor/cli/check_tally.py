@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ctmonitor.model.reasons import brand_of, score_of
 from ctmonitor.model.verdict import NameVerdict, Outcome, Reason
-from ctmonitor.rules.hostname import host_name
-from ctmonitor.rules.ruleset import MAX_JUDGED_CHARACTERS
+from ctmonitor.rules.hostname import MAX_CHARACTERS, host_name
 
 LOOK_ALIKE = "look-alike"  # the kind of all rules of one brand
 
@@ -137,13 +137,12 @@ class Parts:
 
     @classmethod
     def of(cls, verdict: NameVerdict) -> "Parts":
-        weights = [reason.weight for reason in verdict.reasons if reason.brand]
-        scoring = (r.brand for r in verdict.reasons if r.brand and r.weight)
+        looks = [reason for reason in verdict.reasons if reason.brand]
         return cls(
             tuple(r.rule for r in verdict.reasons if r.kind == "keyword"),
             tuple(r.rule for r in verdict.reasons if r.kind == "regex"),
-            next(scoring, verdict.brand),
-            max(0, sum(weights)),
+            brand_of(looks),
+            score_of(looks),
         )
 
     def makes(self, threshold: int, alert_score: int) -> bool:
@@ -185,7 +184,7 @@ def domain_of(verdict: NameVerdict) -> str:
     """The registrable domain of a name, itself where there is none."""
     if verdict.registrable:
         return verdict.registrable
-    name = verdict.name[:MAX_JUDGED_CHARACTERS]
+    name = verdict.name[:MAX_CHARACTERS]
     return host_name(name).registrable or name.lower()
 
 
@@ -199,14 +198,21 @@ class RuleCount:
         found: findings that it made or helped to make.
         alone: findings that there would not be without it.
         domains: registrable domains of `found`.
-        sample: of the names on which it fired.
+        sample: of `found`.
+        missed: of the other names on which it fired.
     """
 
     sample: Sample
+    missed: Sample
     fired: int = 0
     found: int = 0
     alone: int = 0
     domains: Few = field(default_factory=Few)
+
+    @property
+    def example(self) -> str:
+        """A finding of it at random, or else a name on which it fired."""
+        return str((self.sample.things or self.missed.things)[0])
 
 
 class RuleCounts:
@@ -218,16 +224,20 @@ class RuleCounts:
         self.counts: dict[tuple[str, str], RuleCount] = {}
 
     def note(self, verdict: NameVerdict, parts: Parts, domain: str) -> None:
+        is_found = verdict.outcome is Outcome.MATCH
+        causes = parts.causes(*self._limits) if is_found else []
         for rule in dict.fromkeys(map(rule_of, verdict.reasons)):
             count = self._count(rule)
             count.fired += 1
-            count.sample.add(verdict.name)
-        if verdict.outcome is not Outcome.MATCH:
-            return
-        for rule in parts.causes(*self._limits):
+            if rule not in causes:
+                count.missed.add(verdict.name)
+        for rule in causes:
             count = self._count(rule)
             count.found += 1
             count.domains.add(domain)
+            count.sample.add(verdict.name)
+        if not is_found:
+            return
         for rule in parts.needed(*self._limits):
             self._count(rule).alone += 1
 
@@ -240,7 +250,9 @@ class RuleCounts:
         if rule not in self.counts and len(self.counts) >= _MANY_RULES:
             rule = (rule[0], OTHER_RULES)
         if rule not in self.counts:
-            self.counts[rule] = RuleCount(Sample(1, self._chance))
+            self.counts[rule] = RuleCount(
+                Sample(1, self._chance), Sample(1, self._chance)
+            )
         return self.counts[rule]
 
 

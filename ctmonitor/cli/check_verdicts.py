@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from ctmonitor.cli.check_tally import table
+from ctmonitor.model.reasons import resemblances
 from ctmonitor.model.text import printable, shortened
 from ctmonitor.model.verdict import NameVerdict
+
+_REASON_CHARACTERS = 200
 
 
 def verdict_object(verdict: NameVerdict) -> dict[str, Any]:
@@ -41,16 +44,19 @@ def verdict_row(verdict: NameVerdict) -> str:
 
 def finding_lines(verdicts: Sequence[NameVerdict]) -> list[str]:
     """Findings for people: score, name, reasons."""
-    rows = []
-    for verdict in sorted(verdicts, key=lambda v: (-v.score, v.name)):
-        reasons = ", ".join(
-            f"{reason.rule} ({reason.kind} {reason.brand})"
-            if reason.brand
-            else reason.rule
-            for reason in verdict.reasons
-            if reason.weight
+    ordered = sorted(verdicts, key=lambda one: (-one.score, one.name))
+    rows = [
+        (
+            str(verdict.score),
+            shortened(verdict.name),
+            shortened(_reasons(verdict), _REASON_CHARACTERS),
         )
-        rows.append(
-            (str(verdict.score), shortened(verdict.name), shortened(reasons, 120))
-        )
+        for verdict in ordered
+    ]
     return table(rows, frozenset({0}))
+
+
+def _reasons(verdict: NameVerdict) -> str:
+    rules = ", ".join(reason.rule for reason in verdict.reasons if not reason.brand)
+    looks = resemblances(verdict.reasons)
+    return "; ".join([rules, *looks] if rules else looks)

@@ -193,3 +193,82 @@ def test_what_cannot_be_checked_is_told_with_the_next_step(rules: Path) -> None:
     result = run(CHECK, "-d", "x", cwd=rules)
     assert result.code == 2
     assert "give one with -c FILE" in result.err
+
+
+@pytest.fixture
+def all_rules(folder: Path) -> Path:
+    """A folder with rules of every kind."""
+    settings(
+        folder,
+        keywords="paypal|login",
+        SEARCH__RegexFile="expressions.txt",
+        SEARCH__AllowFile="allowed.txt",
+        SEARCH__BrandFile="brands.ini",
+        SEARCH__AlertScore="90000",
+        **RULES,  # type: ignore[arg-type]
+    )
+    (folder / "expressions.txt").write_text("four digits = ^[0-9]{4}\\.\n")
+    (folder / "allowed.txt").write_text("# ours\nallowed.example\n")
+    (folder / "brands.ini").write_text(
+        "[PayPal]\nnames = paypal\ndomains = paypal.com\n"
+    )
+    return folder
+
+
+def test_an_explanation_says_what_fired_and_what_nearly_did(all_rules: Path) -> None:
+    names = ("paypa1-login.co.uk", "2026.example", "paypal-login.allowed.example")
+    arguments = [part for name in names for part in ("-d", name)]
+    result = check(all_rules, "--explain", *arguments)
+    assert (result.code, result.err) == (0, "")
+    header, *parts = result.out.split("\n\npaypa1-login.co.uk: ")
+    assert header.startswith("Looking for these strings: paypal|login, detection ")
+    look_alike, rest = parts[0].split("\n\n2026.example: ")
+    expression, allowed = rest.split("\n\npaypal-login.allowed.example: ")
+    told = [line.split() for line in look_alike.splitlines()]
+    assert ["registrable", "domain", "paypa1-login.co.uk"] in told
+    assert ["tokens", "paypa1", "login"] in told
+    assert ["login", "keyword", "1", "of", "2", "keywords"] in told
+    assert any(line[:2] == ["resembles", "PayPal"] for line in told)
+    assert any("homoglyph" in line and "paypa1" in line for line in told)
+    assert any(line[:3] == ["paypa1", "score", "PayPal"] for line in told)
+    assert expression.startswith("a finding")
+    assert ["+1", "regex", "four", "digits"] in map(str.split, expression.splitlines())
+    assert allowed.startswith("no finding: AllowFile allows it")
+    assert any(
+        line.split() == ["paypal", "keyword", "allowed", "by", "allowed.example"]
+        for line in allowed.splitlines()
+    )
+
+
+def test_an_explanation_is_given_as_json_too(all_rules: Path) -> None:
+    name = "login.xn--pypal-4ve.example"
+    result = check(all_rules, "--explain", "--format", "json", "-d", name)
+    told = json.loads(result.out)
+    assert (told["name"], told["verdict"]) == (name, "below-threshold")
+    assert told["unicode"] == "login.p\u0430ypal.example"
+    assert told["skeleton"] == "login.paypal.example"
+    assert (told["detection_threshold"], told["alert_score"]) == (2, 90000)
+    kinds = {(one["kind"], one.get("brand")) for one in told["reasons"]}
+    assert {("keyword", None), ("confusable", "PayPal")} <= kinds
+    near = {one["kind"]: one["missing"] for one in told["near"]}
+    assert near["keyword"] == 1
+    assert near["score"] > 0
+
+
+def test_a_file_gives_the_score_of_names_below_the_alert_score(all_rules: Path) -> None:
+    names = b"paypa1-secure.de\n1234.example\nlogin.allowed.example\nwww.paypal.com\n"
+    result = check(all_rules, "--file", "-", stdin=names)
+    assert (result.code, result.err) == (0, "")
+    rows = [line.split("\t") for line in result.out.splitlines()]
+    assert [row[2] for row in rows] == [
+        "below-threshold",
+        "match",
+        "allow-listed",
+        "below-threshold",
+    ]
+    assert "paypa1" in rows[0][3].split(",")
+    assert rows[1][1:] == ["1", "match", "four digits"]
+    assert rows[2][1:] == ["0", "allow-listed", "allowed.example"]
+    assert rows[3][1:] == ["1", "below-threshold", "paypal"]
+    sentence = check(all_rules, "-d", "login.allowed.example").out.splitlines()[1]
+    assert sentence == "No match - Allow-listed."

@@ -32,7 +32,7 @@ def source(names: list[str]) -> Names:
 
 
 def tried(**more: int) -> Backtest:
-    backtest = Backtest(RULES, 100, **more)
+    backtest = Backtest(RULES, **more)
     backtest.add(block(NAMES_READ[:5]))
     backtest.add(block(NAMES_READ[5:]))
     return backtest
@@ -76,14 +76,14 @@ def test_another_threshold_is_tried_and_what_is_blocked_stays_so() -> None:
 
 @pytest.mark.parametrize("threshold", [1, 3])
 def test_a_trial_finds_what_rules_with_that_threshold_find(threshold: int) -> None:
-    other = Backtest(RuleSet(Rules("paypal|login|secure", "intranet", threshold)), 100)
+    other = Backtest(RuleSet(Rules("paypal|login|secure", "intranet", threshold)))
     other.add(block(NAMES_READ))
     trials = as_object(tried(), source([]))["thresholds"]
     assert other.found == trials[threshold - 1]["found"]
 
 
 def test_days_are_counted_where_they_are_known() -> None:
-    backtest = Backtest(RULES, 100)
+    backtest = Backtest(RULES)
     days = ["2026-11-20", "2026-11-21", "2026-11-21", ""]
     backtest.add(
         block(
@@ -101,7 +101,7 @@ def test_samples_are_those_of_the_seed() -> None:
     names = [f"paypal-login-{number}.example" for number in range(100)]
 
     def drawn(seed: int, samples: int = 5) -> list[str]:
-        backtest = Backtest(RULES, 100, samples=samples, seed=seed)
+        backtest = Backtest(RULES, samples=samples, seed=seed)
         backtest.add(block(names))
         return [one["name"] for one in as_object(backtest, source([]))["samples"]]
 
@@ -113,7 +113,7 @@ def test_samples_are_those_of_the_seed() -> None:
 
 def test_each_finding_is_told_in_order() -> None:
     told: list[NameVerdict] = []
-    backtest = Backtest(RULES, 100, on_finding=told.append)
+    backtest = Backtest(RULES, on_finding=told.append)
     backtest.add(block(NAMES_READ))
     assert [verdict.name for verdict in told] == [
         NAMES_READ[3],
@@ -124,15 +124,15 @@ def test_each_finding_is_told_in_order() -> None:
 
 def test_rules_without_a_known_text_find_the_same() -> None:
     """`[a-z]{40}` has no text for the prefilter, so that all names are judged."""
-    backtest = Backtest(RuleSet(Rules("login|[a-z]{40}")), 100)
+    backtest = Backtest(RuleSet(Rules("login|[a-z]{40}")))
     backtest.add(block(["a" * 40, "x.example", "login.example"]))
     assert (backtest.found, len(backtest.names)) == (2, 3)
 
 
 def test_the_report_is_text_without_escapes_of_strangers() -> None:
-    backtest = Backtest(RULES, 100)
+    backtest = Backtest(RULES)
     backtest.add(block(["paypal-login\x1b[2J\n.example"]))
     text = "\n".join(as_lines(backtest, source([])))
     assert "\x1b" not in text
-    assert r"2  paypal-login\x1b[2J\x0a.example  paypal" in text
+    assert r"2  paypal-login\x1b[2J\x0a.example  paypal, login" in text
     assert re.search(r"^found +1 +\(10000\.00 in 10,000 distinct", text, re.MULTILINE)

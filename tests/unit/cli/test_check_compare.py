@@ -5,8 +5,8 @@ from ctmonitor.cli.check_names import NAMES, Block, Names
 from ctmonitor.model.verdict import NameVerdict
 from ctmonitor.rules.ruleset import Rules, RuleSet
 
-FIRST = Side("old.conf", RuleSet(Rules("paypal|login")), 100)
-SECOND = Side("new.conf", RuleSet(Rules("paypal|secure|login", threshold=2)), 100)
+FIRST = Side("old.conf", RuleSet(Rules("paypal|login")))
+SECOND = Side("new.conf", RuleSet(Rules("paypal|secure|login", threshold=2)))
 READ = [
     "plain.example",
     "paypal.example",

@@ -8,9 +8,15 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ctmonitor.cli.check_names import DATABASE, MESSAGES, NAMES, names_of
+from ctmonitor.cli.check_names import DATABASE, MESSAGES, NAMES, hits, names_of
 from ctmonitor.errors import ConfigError, SourceError
+from ctmonitor.model.verdict import Outcome
+from ctmonitor.rules.brand import Brand
+from ctmonitor.rules.regexes import parse_regexes
+from ctmonitor.rules.ruleset import Rules, RuleSet
 from tests.programs.program import encoded, message, message_object
 
 DATABASES = Path(__file__).resolve().parents[2] / "vectors" / "databases"
@@ -177,3 +183,28 @@ def test_a_block_tells_how_far_the_file_was_read(tmp_path: Path) -> None:
     path.write_text(json.dumps(message_object("a.example")) + "\n")
     with names_of(str(path), "CertMon") as names:
         assert [block.end for block in names.blocks] == [names.size]
+
+
+RULES = RuleSet(
+    Rules(
+        "login",
+        threshold=2,
+        regexes=parse_regexes("^[0-9]{4}shop\n", "expressions.txt"),
+        brands=(
+            Brand("ING", ("ing",)),
+            Brand("Chase", ("chase",)),
+            Brand("PayPal", ("paypal", "pay-pal"), frozenset({"paypal.com"})),
+        ),
+    )
+)
+PIECES = ["ing", "chase", "paypal", "paypl", "p\u0430ypal", "xn--pypal-4ve", "2026shop"]
+PIECES += ["login", "LOGIN", "pay", "pal", "x", "k\u0131ng", ".", "-", "1", "com", "\n"]
+
+
+@given(st.lists(st.lists(st.sampled_from(PIECES), max_size=5).map("".join)))
+def test_names_scanned_as_a_block_lose_nothing(names: list[str]) -> None:
+    """A rule that needs the border of a token finds it between names, too."""
+    hit = set(hits(RULES.prefilter(), names))
+    for number, name in enumerate(names):
+        if number not in hit:
+            assert RULES.judge_name(name).outcome is Outcome.NONE

@@ -18,6 +18,8 @@ from ctmonitor.cli.check_rules import main
         (["--backtest", "a", "--share", "0"], "--share goes with --suggest"),
         (["--backtest", "a", "--samples", "-1"], "'-1' is no number from 0 to"),
         (["--backtest", "a", "--samples", "1e3"], "'1e3' is no number from 0 to"),
+        (["--explain", "--file", "a"], "--explain goes with -d"),
+        (["--explain"], "--explain goes with -d"),
         (["--suggest", "a", "--share", "2"], "'2' is no share from 0 to 1"),
         (["--suggest", "a", "--share", "nan"], "'nan' is no share from 0 to 1"),
         (["--suggest", "a", "--share", "x"], "'x' is no share from 0 to 1"),

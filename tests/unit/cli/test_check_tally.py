@@ -135,6 +135,18 @@ def test_rules_are_counted_with_what_they_alone_find() -> None:
     assert next(iter(table_of)) == ("keyword", "login")
 
 
+def test_the_example_of_a_rule_is_a_finding_where_there_is_one() -> None:
+    counts = RuleCounts(1, 100, random.Random(0))
+    for number in range(20):
+        kept = Reason("found", "keyword") if number == 7 else Reason("nothing", "x")
+        outcome = Outcome.MATCH if number == 7 else Outcome.BELOW
+        one = NameVerdict(f"{number}.example", outcome, 1, (kept, TYPO))
+        counts.note(one, Parts.of(one), "a.example")
+    examples = {rule: count.example for _, rule, count in counts.sorted()}
+    assert examples["found"] == "7.example"
+    assert examples["nothing"] != "7.example"
+
+
 def test_rules_without_end_are_counted_together() -> None:
     """A keyword that is an expression may match another text in every name."""
     counts = RuleCounts(1, 100, random.Random(0))

@@ -18,12 +18,15 @@ import shutil
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ctmonitor.model.reasons import brand_of, resemblances
+from ctmonitor.model.verdict import Reason
 from scripts.demo_logs import DemoLogs
 from scripts.demo_sites import Neighbourhood
 from tests.fakes.feed import FeedServer, Peer
@@ -42,6 +45,8 @@ _MESSAGES_A_SECOND = 1000
 _MOST_S = 120.0
 _PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
 _LONGEST_LINE = 150
+_KEYWORDS = 2  # DetectionThreshold
+_EXPLAINED = 6
 # Of an alert, what a person looks at first; the file has all.
 _TOLD_KEYS = (
     "hostname",
@@ -77,7 +82,8 @@ def main(arguments: Sequence[str]) -> int:
 def _replay() -> int:
     _headline(
         "A recorded feed is replayed through the daemon. Each line is a finding: a new",
-        "host name with two of the keywords, with the names beside it and its issuer.",
+        "host name with two of the keywords, or one that looks like a brand, with the",
+        "names beside it and its issuer.",
     )
     code = _run("certstreammonitor.py", "-c", str(_SETTINGS))
     return code or _look_at(_SETTINGS)
@@ -215,9 +221,15 @@ def _look_at(settings: Path) -> int:
     named = ("-c", str(settings))
     _headline("Why one of them was found, and in which logs it was seen.")
     code = _explain_first(named)
+    code = code or _show_reasons(named)
     _headline("The rules tried on names, and on a URL as somebody pasted it.")
-    for name in ("www.login-apple.com", "apple.com", "hxxps://Login[.]PayPal.com/x"):
-        code = code or _run("check_rules.py", *named, "-d", name)
+    names = ("www.login-apple.com", "apple.com", "hxxps://Login[.]PayPal.com/x")
+    tried = [option for name in names for option in ("-d", name)]
+    code = code or _run("check_rules.py", *named, *tried)
+    _headline("Every part of the score of a name that somebody may register tomorrow.")
+    code = code or _run(
+        "check_rules.py", *named, "--explain", "-d", "paypa1-secure.com"
+    )
     code = code or _scan()
     _headline("What is stored, as an analyst asks for it: since when each host is up.")
     code = code or _run("gethost.py", *named)
@@ -324,15 +336,48 @@ def _run_shortened(program: str, *arguments: str) -> int:
     return running.returncode
 
 
+def _show_reasons(named: Sequence[str]) -> int:
+    """By what rules the hosts were found, and why some of them."""
+    command = [sys.executable, "gethost.py", *named, "--explain", "--format", "json"]
+    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
+    hosts: dict[str, list[Reason]] = {}
+    for line in done.stdout.splitlines():
+        host = json.loads(line)
+        hosts[host["domain"]] = [Reason(**reason) for reason in host["reasons"]]
+    by_keywords = [
+        host
+        for host, reasons in hosts.items()
+        if sum(reason.kind == "keyword" for reason in reasons) >= _KEYWORDS
+    ]
+    alone = [host for host in hosts if host not in by_keywords]
+    alike = [host for host in by_keywords if brand_of(hosts[host])]
+    _headline(
+        f"{len(by_keywords)} of them were found by two keywords ({len(alike)} of these "
+        f"resemble a brand, too), {len(alone)} by",
+        "what they resemble alone. Some, with each part of their score, of which "
+        "AlertScore",
+        "(100) makes a finding. conf/brands.json names the brands.",
+    )
+    for host in (*alone, *alike)[:_EXPLAINED]:
+        print(host)
+        for said in resemblances(hosts[host])[:1]:
+            print(textwrap.indent(textwrap.fill(said, 88), "    "), flush=True)
+    return done.returncode
+
+
 def _explain_first(named: Sequence[str]) -> int:
-    """All of `gethost.py --explain` on the first host; the others are much the same."""
+    """All of `gethost.py --explain` on one host; the others are much the same."""
     command = _command("gethost.py", *named, "--explain")
     done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
-    lines = done.stdout.splitlines()
-    hosts = [n for n, line in enumerate(lines) if n > 1 and not line.startswith(" ")]
-    end = hosts[1] if len(hosts) > 1 else len(lines)
-    print("\n".join(lines[:end]))
-    if end < len(lines):
+    header, lines = done.stdout.splitlines()[:2], done.stdout.splitlines()[2:]
+    hosts: list[list[str]] = []
+    for line in lines:
+        if not line.startswith(" "):
+            hosts.append([])
+        hosts[-1].append(line)
+    told = next((one for one in hosts if "(keyword), " in "\n".join(one)), [])
+    print("\n".join([*header, *told]))
+    if len(hosts) > 1:
         print(f"... and as much on {len(hosts) - 1} other hosts", flush=True)
     return done.returncode
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ctmonitor.model.clock import now_utc
 from tests.fakes.webhook import Webhook
 from tests.programs.program import Result, message, replaying, rows, run
 
@@ -113,3 +114,56 @@ def test_without_a_destination_the_banner_says_so(folder: Path) -> None:
     assert queued(folder) == []
     checked = run("certstreammonitor.py", "-c", config, "--check-config", cwd=folder)
     assert f"# {line}" in checked.out
+
+
+# Look-alikes: an alarm a domain, a brand and a day
+
+BRANDS = [{"brand": "PayPal", "names": ["paypal"], "domains": ["paypal.com"]}]
+LOOK_ALIKES = [
+    f"{part}paypa1-secure-login.com" for part in ("", "www.", "signin.", "account.")
+]
+
+
+def test_look_alikes_of_a_domain_come_in_one_message_a_day(
+    folder: Path, webhook: Webhook
+) -> None:
+    (folder / "brands.json").write_text(json.dumps(BRANDS))
+    more = {"SEARCH__BrandFile": "brands.json", "REPORTING__Export_File": "names.txt"}
+    config = configure(folder, "found", webhook.address, **more)
+    today = now_utc().date()
+    feed = folder / "feed.jsonl"
+    feed.write_bytes(message(*LOOK_ALIKES[:3]) + b"\n" + message(HOST) + b"\n")
+    assert daemon(folder, config).found == [*LOOK_ALIKES[:3], HOST]
+    assert flush(folder, config).code == 0
+    subjects = sorted(one.subject for one in webhook.told)
+    domain = "paypa1-secure-login[.]com"
+    assert subjects == [
+        "login-paypal[.]example was found",
+        f"{domain} resembles PayPal: 3 hosts found",
+    ]
+    (alarm,) = (one.body for one in webhook.told if "3 hosts" in one.subject)
+    assert "Resembles: PayPal: homoglyph paypa1 +" in alarm
+    # One more, later on the same day: it waits for the next.
+    feed.write_bytes(message(LOOK_ALIKES[3], index=3) + b"\n")
+    told = daemon(folder, config, "--json")
+    (reported,) = map(json.loads, told.out.splitlines())
+    assert reported["matches"][0]["brand"] == "PayPal"
+    assert reported["matches"][0]["registrable_domain"] == "paypa1-secure-login.com"
+    result = flush(folder, config)
+    assert (result.code, result.err) == (0, "")
+    if now_utc().date() == today:  # it is not midnight just now
+        assert len(webhook.told) == 2
+        assert len(queued(folder)) == 1
+    assert (folder / "names.txt").read_text().splitlines() == sorted(
+        [*LOOK_ALIKES, HOST]
+    )
+    explained = run(
+        "gethost.py", "-c", config, "--explain", "--format=json", cwd=folder
+    )
+    brands = {
+        reason["brand"]
+        for line in explained.out.splitlines()
+        for reason in json.loads(line)["reasons"]
+        if reason["kind"] == "homoglyph"
+    }
+    assert brands == {"PayPal"}

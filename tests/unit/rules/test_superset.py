@@ -112,7 +112,11 @@ def _leaf(listed: list[str], common_name: str | None) -> dict[str, object]:
 def frames(name: str) -> Iterator[bytes]:
     """Messages with one name, in the shapes and spellings that servers use."""
     chain = [_leaf(["ca.example"], "R12") | {"as_der": "AAAA"}]
-    placed = ([name], "x.example"), ([], name), (["x.example", name, "y.example"], None)
+    placed: list[tuple[list[str], str | None]] = [
+        ([name], "x.example"),
+        ([], name),
+        (["x.example", name, "y.example"], None),
+    ]
     messages: list[dict[str, object]] = [
         {"data": [name], "message_type": "dns_entries"},
         {"message_type": "dns_entries", "data": ["x.example", name]},

@@ -126,7 +126,7 @@ class LookAlikes:
 
     def __init__(self, brands: Sequence[Brand]) -> None:
         self.brands = tuple(brands)
-        self._owned = frozenset(d for brand in self.brands for d in brand.domains)
+        self._owned = {d: brand.name for brand in self.brands for d in brand.domains}
         self._owned_depth = max((d.count(".") + 1 for d in self._owned), default=0)
         anchors: dict[bytes, str] = {}
         uses: dict[str, dict[tuple[_Road, int], _Spelling]] = {}
@@ -203,7 +203,7 @@ class LookAlikes:
                 these expressions has been made before; None to make it here. It is
                 made here in any case for a name that is not all ASCII in U-labels.
         """
-        if self._is_owned(host.labels):
+        if self.owner(host):
             return []
         view = _View(host)
         if view.is_folded:
@@ -225,11 +225,13 @@ class LookAlikes:
                 at = view.text.find(anchor, at + 1)
         return [view.resemblance(one) for one in _best(found)]
 
-    def _is_owned(self, labels: tuple[str, ...]) -> bool:
-        return any(
-            ".".join(labels[-count:]) in self._owned
-            for count in range(1, min(self._owned_depth, len(labels)) + 1)
-        )
+    def owner(self, host: HostName) -> str:
+        """The brand in or below whose own domain a name is; empty for none."""
+        labels = host.labels
+        for count in range(1, min(self._owned_depth, len(labels)) + 1):
+            if brand := self._owned.get(".".join(labels[-count:])):
+                return brand
+        return ""
 
 
 class _View:

@@ -264,8 +264,18 @@ class RuleSet:
             allowed_by=self._allowing(looked),
             is_popular=host.registrable in self.rules.popular,
             near=tuple(self._near(looked, verdict)),
-            notes=tuple(_notes(host)),
+            notes=tuple(self._notes(host)),
         )
+
+    def _notes(self, host: HostName) -> Iterator[str]:
+        for label, decoded in zip(host.labels, host.unicode, strict=True):
+            if label.startswith("xn--") and label == decoded:
+                shown = shortened(label, 80)
+                yield f"The label {shown} is no punycode and stands as it is."
+        if host.at < 0:
+            yield "The name has no registrable domain."
+        if self._look_alikes and (owner := self._look_alikes.owner(host)):
+            yield f"The name is in an own domain of {owner}, so it is no look-alike."
 
     def _near(self, name: "_Name", verdict: NameVerdict) -> Iterator[NearMiss]:
         """Rules that nearly fired, or that fired without effect."""
@@ -338,12 +348,3 @@ class _Name:
         if self._host is None:
             self._host = host_name(self.issued)
         return self._host
-
-
-def _notes(host: HostName) -> Iterator[str]:
-    for label, decoded in zip(host.labels, host.unicode, strict=True):
-        if label.startswith("xn--") and label == decoded:
-            shown = shortened(label, 80)
-            yield f"The label {shown} is no punycode and stands as it is."
-    if host.at < 0:
-        yield "The name has no registrable domain."

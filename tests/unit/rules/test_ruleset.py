@@ -171,3 +171,11 @@ def test_a_name_is_explained_as_a_person_reads_it(ruleset: RuleSet) -> None:
     assert explanation.unicode == "p\u0430ypal.co.uk"
     assert explanation.skeleton == "paypal.co.uk"
     assert explanation.suffix == "co.uk"
+
+
+def test_notes_say_what_is_not_seen_elsewhere(ruleset: RuleSet) -> None:
+    notes = ruleset.explain("www.paypal.com").notes
+    assert notes == ("The name is in an own domain of PayPal, so it is no look-alike.",)
+    assert "xn--\u00e4" not in "".join(ruleset.explain("xn--a-b-.example").notes)
+    assert "no punycode" in ruleset.explain("xn--99999999.example").notes[0]
+    assert "no registrable" in ruleset.explain("192.0.2.7").notes[0]

@@ -35,13 +35,14 @@ from ctmonitor.model.clock import now_utc
 from ctmonitor.model.log import Log
 from ctmonitor.model.verdict import Outcome
 from ctmonitor.net.route import Proxy, Route
+from ctmonitor.net.useragent import user_agent
 from ctmonitor.rules.pattern import check
 from ctmonitor.rules.ruleset import Rules, RuleSet
 from ctmonitor.sources.entryscreen import LEAF_MARKS, candidates
 from ctmonitor.sources.evidence import Evidence
 from ctmonitor.sources.fleet import Fleet
 from ctmonitor.sources.follower import Follower, LogStatus, Manner, Pace
-from ctmonitor.sources.logclients import LogClients, user_agent
+from ctmonitor.sources.logclients import LogClients
 from ctmonitor.sources.logcursor import LogCursor
 from ctmonitor.sources.loglist import KeptList
 from ctmonitor.sources.logselection import describe, select, unfinished

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -250,3 +252,29 @@ def test_every_source_has_its_prefilter(read: Read) -> None:
         scanner: Any = assemble.scanner(config, assemble.rules(config))
         assert marks <= {*scanner.marks}
         assert not ({*LEAF_MARKS, *MARKS} - marks) & {*scanner.marks}
+
+
+_IMPORTS = """
+import sys
+from pathlib import Path
+from ctmonitor.cli import assemble, certstreammonitor
+from ctmonitor.config import load
+reading = assemble.log_reading(load(Path(sys.argv[1]), {}), {}, print)
+print([name for name in ("aiohttp", "certstream", "sqlalchemy") if name in sys.modules])
+"""
+
+
+def test_what_speaks_to_logs_is_loaded_when_a_log_is_read(tmp_path: Path) -> None:
+    """A daemon that reads a feed would carry 9 MB for the day when it fails."""
+    path = tmp_path / "a.conf"
+    path.write_text(
+        "[SEARCH]\nSearchKeywords = paypal\n[SERVER]\nACTServer = ws://a.example\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", _IMPORTS, str(path)],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        timeout=60,
+    )
+    assert (done.stdout, done.stderr) == ("['certstream', 'sqlalchemy']\n", "")

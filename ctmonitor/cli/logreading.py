@@ -16,6 +16,7 @@ from ctmonitor.errors import ConfigError, FormatError, SourceError
 from ctmonitor.model.clock import now_utc
 from ctmonitor.model.log import Log
 from ctmonitor.net.route import Route
+from ctmonitor.net.useragent import NO_CONTACT
 from ctmonitor.sources.base import Scanner
 from ctmonitor.sources.evidence import Evidence
 from ctmonitor.sources.follower import LogStatus, Manner, Pace
@@ -105,6 +106,12 @@ class LogReading:
         for name, text in positions.items():
             if name.startswith(PREFIX):
                 self._positions[name] = LogCursor.parse(text)
+        if not (self._config.contact or "logs" in self._config.source):
+            # With `logs` the check of the file has told it at the start.
+            log.warning(
+                "[SOURCES] Contact is empty: %s. Add your e-mail address or web page.",
+                NO_CONTACT,
+            )
         self._source = LogsSource(
             self._logs, self.client_of, self._positions, self._manner, filtered_by
         )
@@ -231,8 +238,13 @@ def positions(store: Store, start: object) -> dict[str, LogCursor]:
 
 def check(config: Config) -> None:
     """
-    Raises ConfigError when the files of the log list cannot be used; connects nowhere.
+    Raises ConfigError when Start or the files of the log list cannot be used; connects
+    nowhere.
     """
+    try:
+        config.start.check(now_utc())
+    except ValueError as exc:
+        raise ConfigError(f"{config.path}: [SOURCES] Start: {exc}.") from exc
     _key(config)
     if "://" in config.log_list:
         return

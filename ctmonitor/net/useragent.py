@@ -3,6 +3,11 @@
 from ctmonitor import __version__
 from ctmonitor.errors import ConfigError
 
+NO_CONTACT = (
+    "some logs let clients without a contact in their User-Agent read slowly or not at "
+    "all"
+)
+
 
 def user_agent(contact: str) -> str:
     """

@@ -215,6 +215,41 @@ def test_a_key_that_cannot_be_used_is_told_before_the_start(
     assert "[SOURCES] Log_List_Key" in str(caught.value)
 
 
+def test_a_start_that_has_not_come_is_told_before_the_start(
+    read: Read, tmp_path: Path
+) -> None:
+    with LogServer(FakeLog()) as server:
+        config = read(settings(tmp_path, server, "Start = 2999-01-01"))
+    with pytest.raises(ConfigError, match=r"\[SOURCES\] Start: 2999-01-01T00:00:00"):
+        assemble.check(config)
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_told"),
+    [
+        (["[SERVER]", "ACTServer = ws://a.example"], True),
+        (["[SOURCES]", "Contact = soc@a.example"], False),
+        # Read at once: it was told of the file.
+        (["[SOURCES]", "Source = logs"], False),
+    ],
+    ids=["fails over", "contact", "logs"],
+)
+def test_that_no_contact_is_given_is_told_when_the_logs_take_over(
+    lines: list[str], is_told: bool, read: Read, caplog: pytest.LogCaptureFixture
+) -> None:
+    search = ["[SEARCH]", "SearchKeywords = paypal"]
+    server = ["[SERVER]", "ACTServer = ws://a.example"]
+    config = read("\n".join([*search, *dict.fromkeys([*server, *lines]), ""]))
+
+    async def script(reading: LogReading) -> None:
+        assert caplog.messages == []
+        reading.begin({}, None)
+
+    with_reading(config, script)
+    told = ["Contact is empty" in message for message in caplog.messages]
+    assert told == ([True] if is_told else [])
+
+
 @pytest.mark.parametrize("keeps", [True, False])
 def test_the_list_is_kept_unless_nothing_is_to_be(
     keeps: bool, read: Read, tmp_path: Path

@@ -58,8 +58,8 @@ run:
 	@exec "$(PYTHON)" certstreammonitor.py -c "$$CONF"
 
 test: dev-environment
-	@echo '== Tests, three at a time: most of them wait for somebody'
-	@"$(PYTHON)" -m pytest -m 'not soak' -n 3 --dist worksteal $(ARGS)
+	@echo '== Tests, four at a time: most of them wait for somebody'
+	@"$(PYTHON)" -m pytest -m 'not soak' -n 4 --dist worksteal $(ARGS)
 
 check: dev-environment
 	@echo '== Format (ruff format)'

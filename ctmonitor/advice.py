@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 from ctmonitor.ini import DEFAULTS, Entry, IniFile
 from ctmonitor.model.text import shortened
+from ctmonitor.net.useragent import NO_CONTACT
 from ctmonitor.problems import Problems
 from ctmonitor.references import keys_in
 from ctmonitor.settings import (
@@ -98,9 +99,8 @@ def _check_logs(readings: Readings, problems: Problems) -> None:
     if not readings["contact"].text:
         problems.warning(
             source.line,
-            "[SOURCES] Contact is empty: some logs let clients without a contact in "
-            "their User-Agent read slowly or not at all. Add your e-mail address or "
-            "web page.",
+            f"[SOURCES] Contact is empty: {NO_CONTACT}. Add your e-mail address or web "
+            "page.",
         )
 
 

@@ -10,9 +10,9 @@ from ctmonitor.cli.rulefiles import FileRules, RuleFiles
 from ctmonitor.config import Config, masked_url
 from ctmonitor.errors import ConfigError
 from ctmonitor.model.batch import Cursor
+from ctmonitor.net import useragent
 from ctmonitor.net.route import Proxy, Route
 from ctmonitor.rules.ruleset import Rules, RuleSet
-from ctmonitor.sources import logclients
 from ctmonitor.sources.base import Scanner, Source
 from ctmonitor.sources.both import BothSources
 from ctmonitor.sources.certstream import CertstreamSource, Feed, shown
@@ -93,7 +93,7 @@ def scanner(config: Config, ruleset: RuleSet) -> Scanner | None:
 
 def user_agent(config: Config) -> str:
     """What logs and services that are asked see of us."""
-    return logclients.user_agent(config.contact)
+    return useragent.user_agent(config.contact)
 
 
 def route(config: Config) -> Route:

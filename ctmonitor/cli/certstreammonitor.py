@@ -24,6 +24,7 @@ from ctmonitor.cli import (
     findings,
     loglisting,
     logreading,
+    logreset,
     logs,
     memory,
 )
@@ -93,6 +94,11 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help="print which logs are read and how far, and why others are not",
     )
+    mode.add_argument(
+        "--reset-log",
+        metavar="LOG",
+        help="begin this log anew at the next start (name or log id), also a bad one",
+    )
     return parser.parse_args(argv)
 
 
@@ -104,6 +110,10 @@ def _main(options: argparse.Namespace) -> int:
         export.check(config.export_file, f"{config.path}: [REPORTING] Export_File")
     if options.check_config:
         return _check_config(config, rules)
+    if options.reset_log is not None:
+        if options.dry_run:
+            raise ConfigError("--dry-run stores nothing, so it can reset no log.")
+        return logreset.run(config, options.reset_log)
     if options.list_logs:
         return loglisting.run(config, as_json=options.json)
     if options.once:

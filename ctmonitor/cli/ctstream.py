@@ -21,7 +21,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ctmonitor.cli import assemble, console
+from ctmonitor.cli import assemble, console, memory
 from ctmonitor.cli.logs import OneLine
 from ctmonitor.config import Config
 from ctmonitor.ct.loglist import LOG_LIST_URL
@@ -187,6 +187,7 @@ def _main(options: argparse.Namespace) -> int:
     if options.config:
         config = console.configuration(options, needs_source=False)
     monitor = _monitor(options, config)
+    memory.settle()
     return asyncio.run(_Stream(options, monitor).until_end())
 
 

@@ -3,7 +3,9 @@
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
@@ -14,13 +16,13 @@ from ctmonitor.errors import ConfigError, FormatError, SourceError
 from ctmonitor.model.clock import now_utc
 from ctmonitor.model.log import Log
 from ctmonitor.net.route import Route
+from ctmonitor.net.useragent import NO_CONTACT
 from ctmonitor.sources.base import Scanner
 from ctmonitor.sources.evidence import Evidence
 from ctmonitor.sources.follower import LogStatus, Manner, Pace
 from ctmonitor.sources.logclient import LogClient
-from ctmonitor.sources.logclients import LogClients
 from ctmonitor.sources.logcursor import PREFIX, LogCursor, cursor_name
-from ctmonitor.sources.loglist import KeptList
+from ctmonitor.sources.loglist import KeptList, LogListKeeper
 from ctmonitor.sources.logs import LogsSource
 from ctmonitor.sources.logselection import (
     Selection,
@@ -30,6 +32,9 @@ from ctmonitor.sources.logselection import (
     unfinished,
 )
 from ctmonitor.store.store import Store
+
+if TYPE_CHECKING:
+    from ctmonitor.sources.logclients import LogClients
 
 log = logging.getLogger(__name__)
 
@@ -70,18 +75,10 @@ class LogReading:
         self._config = config
         self._positions = dict(resume)
         self._say = say
-        self._clients = LogClients(
-            route,
-            user_agent,
-            verify=config.verify,
-            max_requests=config.max_requests,
-            max_requests_operator=config.max_requests_operator,
-        )
-        self._keeper = self._clients.keeper(
-            config.log_list,
-            _key(config),
-            Path(config.cache_dir) if config.cache_dir and keeps else None,
-        )
+        self._route = route
+        self._user_agent = user_agent
+        self._list_key = _key(config)
+        self._keeps = keeps
         pace = Pace(poll_s=config.poll_seconds)
         if once:
             pace = Pace(poll_s=config.poll_seconds, doubt_first_s=_ONCE_DOUBT_S)
@@ -92,6 +89,7 @@ class LogReading:
         self._manner = Manner(
             config.start, pace, Evidence(evidence), once, tries=_ONCE_TRIES
         )
+        self._clients: LogClients | None = None
         self._source: LogsSource | None = None
         self._told: list[str] | None = None
         self._warned: frozenset[str] = frozenset()
@@ -108,6 +106,12 @@ class LogReading:
         for name, text in positions.items():
             if name.startswith(PREFIX):
                 self._positions[name] = LogCursor.parse(text)
+        if not (self._config.contact or "logs" in self._config.source):
+            # With `logs` the check of the file has told it at the start.
+            log.warning(
+                "[SOURCES] Contact is empty: %s. Add your e-mail address or web page.",
+                NO_CONTACT,
+            )
         self._source = LogsSource(
             self._logs, self.client_of, self._positions, self._manner, filtered_by
         )
@@ -119,7 +123,8 @@ class LogReading:
 
     async def close(self) -> None:
         """End all connections."""
-        await self._clients.close()
+        if self._clients is not None:
+            await self._clients.close()
 
     async def selection(self) -> tuple[KeptList, Selection]:
         """
@@ -140,7 +145,30 @@ class LogReading:
 
     def client_of(self, log_: Log, how_many: int) -> LogClient:
         """How to read a log, when so many are read."""
-        return self._clients.client_of(log_, how_many)
+        return self._reached().client_of(log_, how_many)
+
+    def _reached(self) -> "LogClients":
+        if self._clients is None:
+            # What speaks HTTP takes 9 MB, which a feed that never fails does not need.
+            from ctmonitor.sources.logclients import LogClients
+
+            self._clients = LogClients(
+                self._route,
+                self._user_agent,
+                verify=self._config.verify,
+                max_requests=self._config.max_requests,
+                max_requests_operator=self._config.max_requests_operator,
+            )
+        return self._clients
+
+    @cached_property
+    def _keeper(self) -> LogListKeeper:
+        config = self._config
+        return self._reached().keeper(
+            config.log_list,
+            self._list_key,
+            Path(config.cache_dir) if config.cache_dir and self._keeps else None,
+        )
 
     async def _logs(self) -> Sequence[Log]:
         kept, selection = await self.selection()
@@ -210,8 +238,13 @@ def positions(store: Store, start: object) -> dict[str, LogCursor]:
 
 def check(config: Config) -> None:
     """
-    Raises ConfigError when the files of the log list cannot be used; connects nowhere.
+    Raises ConfigError when Start or the files of the log list cannot be used; connects
+    nowhere.
     """
+    try:
+        config.start.check(now_utc())
+    except ValueError as exc:
+        raise ConfigError(f"{config.path}: [SOURCES] Start: {exc}.") from exc
     _key(config)
     if "://" in config.log_list:
         return

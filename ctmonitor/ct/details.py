@@ -3,17 +3,20 @@ What people want to read of a certificate beyond its names: distinguished names,
 extensions in words, algorithms.
 
 Tolerant as `x509`: what is broken is left out, and the rest is told. Written for
-certificates that are shown, not for those that are searched.
+certificates that are shown, not for those that are searched. An entry of a log may have
+16 MB, so each field is read up to a limit that no real certificate comes near; what was
+cut is named.
 
 Source: RFC 5280 sections 4.1 and 4.2, RFC 4514 (distinguished names as text).
 """
 
+from codecs import utf_8_decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address
 
-from ctmonitor.ct.der import OCTET_STRING, SEQUENCE, Element, elements, inner
+from ctmonitor.ct.der import OCTET_STRING, SEQUENCE, Element, elements, inner, walk
 from ctmonitor.errors import FormatError
 
 Attribute = tuple[str, str]  # the type's object identifier, and the text
@@ -22,7 +25,11 @@ RDN = tuple[Attribute, ...]  # nearly always one attribute
 _VERSION = 0xA0
 _EXTENSIONS = 0xA3
 _TRUE = b"\x01\x01\xff"
-_MOST_NAMES = 20_000
+# What is read, together some 50 ms of a certificate made for it.
+_MOST_NAMES = 3000  # of a subjectAltName; some 2,000 are the most that was ever seen
+_MOST_EXTENSIONS = 100
+_MOST_PARTS = 64  # of a distinguished name, and of each other list
+_MOST_OCTETS = 1024  # of a text, and of a key identifier
 _MOST_OID = 64  # octets that are read of an object identifier
 _MOST_CACHED = 512  # octets of a distinguished name
 
@@ -63,6 +70,7 @@ _KEY_USAGES = (
 )
 _OCSP = "1.3.6.1.5.5.7.48.1"
 _CA_ISSUERS = "1.3.6.1.5.5.7.48.2"
+_ESCAPED = str.maketrans({char: f"\\{char}" for char in '\\",+;<>'} | {"\0": "\\00"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,8 @@ class Details:
         algorithm: as certstream servers write it, `sha256, rsa`; an object identifier
             when they have no word for it, empty when it cannot be read.
         extensions: name and text as certstream servers write them.
+        truncated: what was not read to its end: `subject`, `issuer`, `extensions`, or
+            a key of `extensions`; empty for nearly all.
     """
 
     subject: tuple[RDN, ...] = ()
@@ -80,6 +90,7 @@ class Details:
     algorithm: str = ""
     is_ca: bool = False
     extensions: Mapping[str, str] = field(default_factory=dict)
+    truncated: tuple[str, ...] = ()
 
 
 def details_of(
@@ -104,22 +115,27 @@ def details_of(
     named = fields[first:]
     if len(named) < 5:
         return Details()
+    truncated: list[str] = []
+    subject = _name(der, named[4], "subject", truncated)
+    issuer = _name(der, named[2], "issuer", truncated)
     if not with_extensions:
-        return Details(_name(der, named[4]), _name(der, named[2]))
+        return Details(subject, issuer, truncated=tuple(truncated))
     listed = next((f for f in named[6:] if der[f[0]] == _EXTENSIONS), None)
     extensions: dict[str, str] = {}
     if listed is not None:
-        _read_extensions(der, listed, extensions)
+        _read_extensions(der, listed, extensions, truncated)
     return Details(
-        subject=_name(der, named[4]),
-        issuer=_name(der, named[2]),
+        subject=subject,
+        issuer=issuer,
         algorithm=_algorithm(der, named[1]),
         is_ca=extensions.get("basicConstraints") == "CA:TRUE",
         extensions={key: extensions[key] for key in _ORDER if key in extensions},
+        truncated=tuple(truncated),
     )
 
 
-@lru_cache(maxsize=4096)
+# The issuers of all logs are a few hundred, and subjects are rarely met again.
+@lru_cache(maxsize=256)
 def rfc4514(name: tuple[RDN, ...]) -> str:
     """A distinguished name as text, the last part first: `CN=E7,O=Let's Encrypt`."""
     return ",".join(
@@ -132,10 +148,7 @@ def rfc4514(name: tuple[RDN, ...]) -> str:
 
 def _escaped(text: str) -> str:
     """RFC 4514 section 2.4."""
-    escaped = "".join(
-        f"\\{char}" if char in '\\",+;<>' else "\\00" if char == "\0" else char
-        for char in text
-    )
+    escaped = text.translate(_ESCAPED)
     if escaped.startswith(("#", " ")):
         escaped = "\\" + escaped
     if escaped.endswith(" ") and len(text) > 1:
@@ -143,38 +156,86 @@ def _escaped(text: str) -> str:
     return escaped
 
 
-def _name(der: bytes, field: Element) -> tuple[RDN, ...]:
-    written = der[field[1] : field[2]]
-    # The few issuers of a log come again and again.
-    return (_known_name if len(written) <= _MOST_CACHED else _read_name)(written)
+class _Bounded:
+    """A certificate of which no list and no text is read without end."""
+
+    def __init__(self, der: bytes) -> None:
+        self.der = der
+        self.is_cut = False
+
+    def some(self, start: int, end: int, most: int = _MOST_PARTS) -> list[Element]:
+        """
+        The first elements of [start, end), `most` of them at most.
+
+        Raises:
+            FormatError: something else stands there.
+        """
+        found: list[Element] = []
+        try:
+            walk(self.der, start, end, found, most)
+        except FormatError:
+            if len(found) < most:
+                raise
+            self.is_cut = True
+        return found
+
+    def octets(self, start: int, end: int) -> bytes:
+        """Those of [start, end), or the first of them."""
+        stop = min(end, start + _MOST_OCTETS)
+        self.is_cut |= stop < end
+        return self.der[start:stop]
+
+    def text(self, value: Element) -> str:
+        start, content, end = value
+        der, is_whole = self.der, end - content <= _MOST_OCTETS
+        written = der[content:end] if is_whole else self.octets(content, end)
+        if codec := _WIDE.get(der[start]):
+            return written.decode(codec, "replace")
+        try:
+            # The cut may go through a character.
+            return written.decode() if is_whole else utf_8_decode(written)[0]
+        except UnicodeDecodeError:
+            return written.decode("latin-1")
 
 
-def _read_name(der: bytes) -> tuple[RDN, ...]:
+def _name(
+    der: bytes, field: Element, label: str, truncated: list[str]
+) -> tuple[RDN, ...]:
+    _, content, end = field
+    if end - content <= _MOST_CACHED:
+        # The few issuers of a log come again and again.
+        rdns, is_cut = _known_name(der[content:end])
+    else:
+        rdns, is_cut = _read_name(der, content, end)
+    if is_cut:
+        truncated.append(label)
+    return rdns
+
+
+@lru_cache(maxsize=1024)
+def _known_name(written: bytes) -> tuple[tuple[RDN, ...], bool]:
+    return _read_name(written, 0, len(written))
+
+
+def _read_name(der: bytes, start: int, end: int) -> tuple[tuple[RDN, ...], bool]:
+    """The parts of a distinguished name, and whether there are more."""
+    source = _Bounded(der)
     rdns: list[RDN] = []
+    room = _MOST_PARTS
     try:
-        for _, start, end in elements(der, 0, len(der)):
+        for _, first, last in source.some(start, end):
+            if not room:
+                source.is_cut = True
+                break
             attributes = []
-            for _, content, stop in elements(der, start, end):
-                kind, value = elements(der, content, stop)[:2]
-                attributes.append((_oid(der, kind), _text(der, value)))
+            for _, content, stop in source.some(first, last, room):
+                kind, value = source.some(content, stop)[:2]
+                attributes.append((_oid(der, kind), source.text(value)))
             rdns.append(tuple(attributes))
+            room -= len(attributes)
     except (FormatError, ValueError):
         pass  # what came before is told
-    return tuple(rdns)
-
-
-_known_name = lru_cache(maxsize=4096)(_read_name)
-
-
-def _text(der: bytes, value: Element) -> str:
-    start, content, end = value
-    written = der[content:end]
-    if codec := _WIDE.get(der[start]):
-        return written.decode(codec, "replace")
-    try:
-        return written.decode()
-    except UnicodeDecodeError:
-        return written.decode("latin-1")
+    return tuple(rdns), source.is_cut
 
 
 def _oid(der: bytes, field: Element) -> str:
@@ -208,64 +269,72 @@ def _algorithm(der: bytes, field: Element) -> str:
 # Extensions
 
 
-def _read_extensions(der: bytes, field: Element, found: dict[str, str]) -> None:
+def _read_extensions(
+    der: bytes, field: Element, found: dict[str, str], truncated: list[str]
+) -> None:
+    source = _Bounded(der)
     try:
-        listed = elements(der, *inner(der, field[1], field[2], SEQUENCE))
+        start, end = inner(der, field[1], field[2], SEQUENCE)
+        listed = source.some(start, end, _MOST_EXTENSIONS)
     except FormatError:
         return
+    if source.is_cut:
+        truncated.append("extensions")
+    read = set()
     for start, _, end in listed:
+        source.is_cut = False
         try:
-            parts = elements(der, *inner(der, start, end, SEQUENCE))
+            parts = source.some(*inner(der, start, end, SEQUENCE))
             key, told = _EXTENSIONS_TOLD.get(_oid(der, parts[0]), ("", None))
-            if told is None or key in found:
+            if told is None or key in read:
                 continue
+            read.add(key)  # no certificate may have one twice
             value, stop = inner(der, parts[-1][0], parts[-1][2], OCTET_STRING)
-            if text := told(der, value, stop):
+            if text := told(source, value, stop):
                 found[key] = text
         except (FormatError, IndexError, ValueError):
             continue
+        if source.is_cut:
+            truncated.append(key)
 
 
-def _colons(octets: bytes) -> str:
-    return octets.hex(":")
-
-
-def _information_access(der: bytes, start: int, end: int) -> str:
+def _information_access(source: _Bounded, start: int, end: int) -> str:
+    der = source.der
     found: dict[str, list[str]] = {_CA_ISSUERS: [], _OCSP: []}
-    for _, content, stop in elements(der, *inner(der, start, end, SEQUENCE)):
-        method, place = elements(der, content, stop)
+    for _, content, stop in source.some(*inner(der, start, end, SEQUENCE)):
+        method, place = source.some(content, stop)
         if der[place[0]] == 0x86:  # [6] uniformResourceIdentifier
-            found.setdefault(_oid(der, method), []).append(f"URI:{_text(der, place)}")
+            found.setdefault(_oid(der, method), []).append(f"URI:{source.text(place)}")
     return ", ".join((*found[_CA_ISSUERS], *found[_OCSP]))
 
 
-def _authority_key_id(der: bytes, start: int, end: int) -> str:
-    for at, content, stop in elements(der, *inner(der, start, end, SEQUENCE)):
-        if der[at] == 0x80:  # [0] keyIdentifier
-            return f"keyid:{_colons(der[content:stop])}"
+def _authority_key_id(source: _Bounded, start: int, end: int) -> str:
+    for at, content, stop in source.some(*inner(source.der, start, end, SEQUENCE)):
+        if source.der[at] == 0x80:  # [0] keyIdentifier
+            return f"keyid:{source.octets(content, stop).hex(':')}"
     return ""
 
 
-def _subject_key_id(der: bytes, start: int, end: int) -> str:
-    content, stop = inner(der, start, end, OCTET_STRING)
-    return f"keyid:{_colons(der[content:stop])}"
+def _subject_key_id(source: _Bounded, start: int, end: int) -> str:
+    content, stop = inner(source.der, start, end, OCTET_STRING)
+    return f"keyid:{source.octets(content, stop).hex(':')}"
 
 
-def _basic_constraints(der: bytes, start: int, end: int) -> str:
-    content, stop = inner(der, start, end, SEQUENCE)
-    return "CA:TRUE" if der.startswith(_TRUE, content, stop) else "CA:FALSE"
+def _basic_constraints(source: _Bounded, start: int, end: int) -> str:
+    content, stop = inner(source.der, start, end, SEQUENCE)
+    return "CA:TRUE" if source.der.startswith(_TRUE, content, stop) else "CA:FALSE"
 
 
-def _policies(der: bytes, start: int, end: int) -> str:
+def _policies(source: _Bounded, start: int, end: int) -> str:
     return "".join(
-        f"Policy: {_oid(der, elements(der, content, stop)[0])}\n"
-        for _, content, stop in elements(der, *inner(der, start, end, SEQUENCE))
+        f"Policy: {_oid(source.der, source.some(content, stop)[0])}\n"
+        for _, content, stop in source.some(*inner(source.der, start, end, SEQUENCE))
     )
 
 
-def _key_usage(der: bytes, start: int, end: int) -> str:
-    content, stop = inner(der, start, end, 0x03)  # BIT STRING
-    bits = der[content + 1 : min(stop, content + 3)]
+def _key_usage(source: _Bounded, start: int, end: int) -> str:
+    content, stop = inner(source.der, start, end, 0x03)  # BIT STRING
+    bits = source.der[content + 1 : min(stop, content + 3)]
     return ", ".join(
         usage
         for number, usage in enumerate(_KEY_USAGES)
@@ -273,20 +342,21 @@ def _key_usage(der: bytes, start: int, end: int) -> str:
     )
 
 
-def _alternative_name(der: bytes, start: int, end: int) -> str:
+def _alternative_name(source: _Bounded, start: int, end: int) -> str:
+    der = source.der
     names: dict[int, list[str]] = {0x82: [], 0x81: [], 0x87: []}
-    fields = elements(der, *inner(der, start, end, SEQUENCE))
-    for at, content, stop in fields[:_MOST_NAMES]:
+    for name in source.some(*inner(der, start, end, SEQUENCE), _MOST_NAMES):
+        at, content, stop = name
         if der[at] == 0x82:
-            names[0x82].append(f"DNS:{_text(der, (at, content, stop))}")
+            names[0x82].append(f"DNS:{source.text(name)}")
         elif der[at] == 0x81:
-            names[0x81].append(f"email:{_text(der, (at, content, stop))}")
+            names[0x81].append(f"email:{source.text(name)}")
         elif der[at] == 0x87 and stop - content in (4, 16):
             names[0x87].append(f"IP Address:{ip_address(der[content:stop])}")
     return ", ".join(name for listed in names.values() for name in listed)
 
 
-_Told = Callable[[bytes, int, int], str]
+_Told = Callable[[_Bounded, int, int], str]
 
 _EXTENSIONS_TOLD: dict[str, tuple[str, _Told]] = {
     "1.3.6.1.5.5.7.1.1": ("authorityInfoAccess", _information_access),

@@ -73,7 +73,12 @@ class Log:
         return self.url.partition("://")[2].rstrip("/")
 
     def link(self, index: int) -> str:
-        """An address at which the entry can be read, for both kinds of log."""
+        """
+        An address at which the entry can be read, for both kinds of log.
+
+        Of a tiled log that of the full tile, which is served for good, from when it is
+        full; a partial one is there at once, and may be gone soon after.
+        """
         if not self.is_tiled:
             return f"{self.url}ct/v1/get-entries?start={index}&end={index}"
         number = f"{index // 256 % 1000:03d}"

@@ -5,7 +5,7 @@ The direct road does without aiohttp's client. With its session, request, respon
 stream of pieces that are joined, a request took 1.5 times the CPU time of this for a
 tile of 200 kB, 1.4 times for 1.5 MB of get-entries, 1.2 times over TLS, where
 deciphering costs most. Here a request is a few bytes, `AnswerReader` reads its answer
-into memory that is used again, and its task is woken once.
+into where it stays, and its task is woken once.
 
 Source: RFC 9112 section 9 (connections, and which requests may be sent again).
 """
@@ -20,13 +20,15 @@ from typing import cast
 
 import aiohappyeyeballs
 
-from ctmonitor.net.answer import Answer, AnswerReader, Buffers, TooLong, Unusable
+from ctmonitor.net.answer import Answer, AnswerReader, TooLong, Unusable
 
 # Sunlight and Skylight close a connection that was idle for 5.0 s.
 KEPT_S = 4.0
 
 # For a body that is only read so that its connection can be used again.
 REFUSAL_S = 1.0
+
+_SCRATCH_BYTES = 8 * 1024  # for heads, and bodies of unknown length
 
 _STAGGER_S = 0.25  # before a second address is tried beside the first (RFC 8305)
 
@@ -65,7 +67,7 @@ class Connections:
 
     def __init__(self, timeout_s: float) -> None:
         self._timeout_s = timeout_s
-        self._buffers = Buffers()
+        self._scratch = memoryview(bytearray(_SCRATCH_BYTES))
         self._open: set[_Connection] = set()
         self._kept: dict[Server, list[_Connection]] = {}
         self._is_closed = False
@@ -151,7 +153,7 @@ class Connections:
         opened = await aiohappyeyeballs.start_connection(
             infos, happy_eyeballs_delay=_STAGGER_S, interleave=1
         )
-        connection = _Connection(self._buffers, partial(self._gone, server))
+        connection = _Connection(self._scratch, partial(self._gone, server))
         try:
             await loop.create_connection(
                 lambda: connection,
@@ -184,15 +186,15 @@ class _Connection(asyncio.BufferedProtocol):
     """
 
     def __init__(
-        self, buffers: Buffers, on_gone: "Callable[[_Connection], None]"
+        self, scratch: memoryview, on_gone: "Callable[[_Connection], None]"
     ) -> None:
         self.gone = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self._buffers = buffers
+        self._scratch = scratch
         self._on_gone = on_gone
         self._transport: asyncio.Transport | None = None
         self._reader: AnswerReader | None = None  # while an answer is to come
-        self._waiting: asyncio.Future[Answer] = self._loop.create_future()
+        self._waiting: asyncio.Future[AnswerReader] = self._loop.create_future()
         self._is_kept = False
         self._timer: asyncio.TimerHandle | None = None
         self._due_s = 0.0
@@ -216,17 +218,19 @@ class _Connection(asyncio.BufferedProtocol):
         """
         if self._transport is None or self._transport.is_closing():
             raise Ended
-        self._reader = AnswerReader(max_bytes, self._buffers)
-        waiting: asyncio.Future[Answer] = self._loop.create_future()
+        self._reader = AnswerReader(max_bytes, self._scratch)
+        waiting: asyncio.Future[AnswerReader] = self._loop.create_future()
         self._waiting = waiting
         self._idle_s = idle_s
         self._expect(idle_s)
         self._transport.write(request)
         try:
-            return await waiting
+            reader = await waiting
         finally:
             if waiting.done() and not waiting.cancelled():
                 waiting.exception()  # else a cancelled task would leave it unseen
+        # Not earlier: while the loop tells of the last bytes, it holds their room.
+        return reader.answer()
 
     def keep(self, idle_s: float) -> None:
         """Ends the connection when it is not used for so long."""
@@ -247,7 +251,7 @@ class _Connection(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         reader = self._reader
-        return self._buffers.scratch if reader is None else reader.room
+        return self._scratch if reader is None else reader.room
 
     def buffer_updated(self, nbytes: int) -> None:
         reader = self._reader
@@ -310,7 +314,7 @@ class _Connection(asyncio.BufferedProtocol):
         self._reader = None
         self._is_kept = is_kept
         if not self._waiting.done():
-            self._waiting.set_result(reader.answer())
+            self._waiting.set_result(reader)
 
     def _expect(self, within_s: float) -> None:
         """

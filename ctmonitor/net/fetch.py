@@ -431,12 +431,18 @@ def _content(url: URL, answer: Answer, max_bytes: int) -> bytes:
     if coding not in {"", "identity", "gzip", "x-gzip"}:
         raise _unread(url, f"its content coding is {shortened(coding, 40)!r}")
     if coding.endswith("gzip"):
-        return _unpacked(url, answer.body, max_bytes)
+        return unpacked(url, answer.body, max_bytes)
     return answer.body
 
 
-def _unpacked(url: URL, packed: bytes, max_bytes: int) -> bytes:
-    """The content of one gzip member, which has to be all there is."""
+def unpacked(address: URL | str, packed: bytes, max_bytes: int) -> bytes:
+    """
+    The content of one gzip member, which has to be all there is.
+
+    Raises:
+        SourceError: it is none, or has more than `max_bytes`.
+    """
+    url = URL(address)
     member = isal_zlib.decompressobj(wbits=_GZIP)
     try:
         body: bytes = member.decompress(packed, max_bytes + 1)

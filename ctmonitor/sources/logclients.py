@@ -3,8 +3,6 @@
 import asyncio
 from pathlib import Path
 
-from ctmonitor import __version__
-from ctmonitor.errors import ConfigError
 from ctmonitor.model.clock import now_utc
 from ctmonitor.model.log import Log
 from ctmonitor.net.fetch import Fetcher
@@ -23,24 +21,6 @@ _HELD_BYTES = 96 * 2**20
 _LEAST_HELD_BYTES, _MOST_HELD_BYTES = 2**20, 16 * 2**20
 
 
-def user_agent(contact: str) -> str:
-    """
-    What logs and services that are asked see of us.
-
-    Args:
-        contact: an address at which their operators can reach ours; empty for none.
-
-    Raises:
-        ConfigError: no header can hold it.
-    """
-    if not (contact.isascii() and contact.isprintable()):
-        raise ConfigError(
-            f"The contact {contact!r} cannot be sent. Give an e-mail address, or a web "
-            "address, in ASCII."
-        )
-    return f"ctmonitor/{__version__}" + (f" (+{contact})" if contact else "")
-
-
 class LogClients:
     """Makes what reads a log; the connections are closed by `close`."""
 
@@ -55,7 +35,7 @@ class LogClients:
     ) -> None:
         """
         Args:
-            agent: User-Agent; see `user_agent`.
+            agent: User-Agent; see `net/useragent`.
             verify: whether entries have to be proven.
             max_requests, max_requests_operator: at the same time, to one log, and to
                 all of one operator.

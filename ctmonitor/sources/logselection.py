@@ -152,6 +152,12 @@ def in_vain(selection: Selection) -> list[str]:
     ]
 
 
+def meant(logs: Iterable[Log], pattern: str) -> list[Log]:
+    """The logs that a pattern means: that of just this name or address, else all."""
+    found = [log for log in logs if _meets(log, pattern)]
+    return [log for log in found if _is_named(log, [pattern])] or found
+
+
 def _why_not(
     log: Log, included: Sequence[str], states: Collection[LogState], now: datetime
 ) -> str:

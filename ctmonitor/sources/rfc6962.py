@@ -182,7 +182,7 @@ class RFC6962Log:
         assert self._tiles is not None  # noqa: S101
         index = start // TILE_WIDTH
         try:
-            body = await self._tiles.get(data_tile_path(index), _TILE_BYTES)
+            body = await self._tiles.get_data_tile(data_tile_path(index), _TILE_BYTES)
         except NotServed:
             return await self._entries(start, start + TILE_WIDTH)
         return [TileLeaves.parse(body, index, TILE_WIDTH)]

@@ -46,6 +46,20 @@ class Start:
             moment = moment.replace(tzinfo=UTC)
         return cls(None, moment.astimezone(UTC))
 
+    def check(self, now: datetime) -> None:
+        """
+        Raises ValueError for a time after `now`, of which no log has an entry yet.
+
+        Read as the tip, it would put the position of each log where a slip of the pen
+        has it, for good.
+        """
+        if self.since is not None and self.since > now:
+            raise ValueError(
+                f"{self.since.isoformat()} lies in the future: it is "
+                f"{now.astimezone(UTC).isoformat(timespec='seconds')}. Write tip to "
+                "read what comes from now on, or an earlier date, in UTC"
+            )
+
     def __str__(self) -> str:
         if self.since is not None:
             return self.since.isoformat()

@@ -123,12 +123,12 @@ class TiledLog:
     async def _tile(self, index: int, width: int) -> TileLeaves:
         try:
             path = data_tile_path(index, width)
-            body = await self._reader.get(path, _DATA_TILE_BYTES)
+            body = await self._reader.get_data_tile(path, _DATA_TILE_BYTES)
         except NotServed:
             if width == TILE_WIDTH:
                 raise
             # Partial tiles may go once the full one exists, which begins with them.
             path = data_tile_path(index)
-            body = await self._reader.get(path, _DATA_TILE_BYTES)
+            body = await self._reader.get_data_tile(path, _DATA_TILE_BYTES)
             return TileLeaves.parse(body, index, TILE_WIDTH).first(width)
         return TileLeaves.parse(body, index, width)

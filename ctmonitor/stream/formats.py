@@ -35,6 +35,9 @@ _CERTSTREAM_NAMES = {
     "2.5.4.8": "ST",
 }
 _EMAIL = "1.2.840.113549.1.9.1"
+# Of a chain, which real logs serve with some 10 kB; it may fill an entry of 16 MB.
+_MOST_ISSUERS = 20
+_MOST_CHAIN_BYTES = 256 * 1024
 
 
 def text_line(entry: Entry) -> str:
@@ -77,6 +80,8 @@ def as_object(entry: Entry) -> dict[str, Any]:
     }
     if entry.malformed:
         told["malformed"] = entry.malformed
+    if details.truncated:
+        told["truncated"] = details.truncated
     return told
 
 
@@ -110,7 +115,10 @@ def certstream_update(entry: Entry, seen: datetime, *, is_full: bool) -> bytes |
     )
     data: dict[str, Any] = {"cert_index": entry.index, "cert_link": entry.link}
     if is_full and raw.chain:
-        data["chain"] = [_issuer(der) for der in raw.chain]
+        told = _first_issuers(raw.chain)
+        data["chain"] = [_issuer(der) for der in told]
+        if len(told) < len(raw.chain):
+            data["truncated"] = ["chain"]
     data |= {
         "leaf_cert": leaf,
         "seen": round(seen.timestamp(), 3),
@@ -139,6 +147,8 @@ def _leaf_cert(
     told: dict[str, Any] = {"all_domains": domains}
     if der:
         told["as_der"] = b64encode(der).decode()
+    if details.truncated:
+        told["truncated"] = details.truncated
     fingerprint = colons(certificate.sha1)
     return told | {
         "extensions": extensions,
@@ -153,6 +163,15 @@ def _leaf_cert(
         "issuer": _name(details.issuer),
         "is_ca": details.is_ca,
     }
+
+
+def _first_issuers(chain: Sequence[bytes]) -> Sequence[bytes]:
+    room = _MOST_CHAIN_BYTES
+    for number, der in enumerate(chain):
+        room -= len(der)
+        if room < 0 or number == _MOST_ISSUERS:
+            return chain[:number]
+    return chain
 
 
 def _issuer(der: bytes) -> dict[str, Any]:

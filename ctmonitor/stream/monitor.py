@@ -35,13 +35,14 @@ from ctmonitor.model.clock import now_utc
 from ctmonitor.model.log import Log
 from ctmonitor.model.verdict import Outcome
 from ctmonitor.net.route import Proxy, Route
+from ctmonitor.net.useragent import NO_CONTACT, user_agent
 from ctmonitor.rules.pattern import check
 from ctmonitor.rules.ruleset import Rules, RuleSet
 from ctmonitor.sources.entryscreen import LEAF_MARKS, candidates
 from ctmonitor.sources.evidence import Evidence
 from ctmonitor.sources.fleet import Fleet
 from ctmonitor.sources.follower import Follower, LogStatus, Manner, Pace
-from ctmonitor.sources.logclients import LogClients, user_agent
+from ctmonitor.sources.logclients import LogClients
 from ctmonitor.sources.logcursor import LogCursor
 from ctmonitor.sources.loglist import KeptList
 from ctmonitor.sources.logselection import describe, select, unfinished
@@ -137,6 +138,7 @@ class LogMonitor:
             self._scanner = self._match.prefilter(LEAF_MARKS)
         try:
             begin = start if isinstance(start, Start) else Start.parse(str(start))
+            begin.check(now_utc())
         except ValueError as exc:
             raise ConfigError(f"start: {exc}.") from exc
         if span is not None and not 0 <= span[0] <= (
@@ -171,6 +173,7 @@ class LogMonitor:
             route = Route(Proxy.from_url(proxy) if proxy else None, ca_file)
         if route.ca_file:
             _ = route.tls  # a bad file is told now and not at the first connection
+        self._has_contact = bool(contact)
         self._clients = LogClients(
             route,
             user_agent(contact),
@@ -217,6 +220,11 @@ class LogMonitor:
             self.save()
         except StoreError as exc:
             raise ConfigError(str(exc)) from exc
+        if not self._has_contact:
+            log.warning(
+                "no contact is given: %s. Give an e-mail address or web page.",
+                NO_CONTACT,
+            )
         keeper = self._clients.keeper(
             self._source, self._key_pem or None, self._cache_dir
         )

@@ -28,6 +28,7 @@ from urllib.parse import parse_qs, urlsplit
 from aiohttp import web
 
 from tests.fakes.api import Reply, Request
+from tests.fakes.guests import Guests
 from tests.fakes.log import FakeLog, compressed
 
 MOVED = "moved/"  # everything is there as well, for redirects
@@ -212,6 +213,20 @@ class Front:
         return _ok(self.log.get_entries(start, min(end, stop, self.log.size)))
 
 
+class _Server(web.Server):
+    """aiohttp's, whose connections are over when it is."""
+
+    def __init__(self, guests: Guests, *handler: Any, **options: Any) -> None:
+        super().__init__(*handler, **options)
+        self._guests = guests
+
+    def connection_made(
+        self, handler: web.RequestHandler, transport: asyncio.Transport
+    ) -> None:
+        super().connection_made(handler, transport)
+        self._guests.welcome(transport)
+
+
 class LogServer:
     """
     Serves any number of logs, from `__enter__` to `__exit__`.
@@ -293,8 +308,9 @@ class LogServer:
             runner.run(self._serve())
 
     async def _serve(self) -> None:
+        guests = Guests()
         runner = web.ServerRunner(
-            web.Server(self._handle, keepalive_timeout=self._keepalive_s),
+            _Server(guests, self._handle, keepalive_timeout=self._keepalive_s),
             shutdown_timeout=0.1,
         )
         await runner.setup()
@@ -306,11 +322,8 @@ class LogServer:
         self._is_up.set()
         await self._stopping.wait()
         await site.stop()
-        # A connection that was just accepted gets its transport in the next steps of
-        # the loop; one that ended before would leave the socket open.
-        await asyncio.sleep(0.02)
         await runner.cleanup()
-        await asyncio.sleep(0)
+        await guests.dismiss()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         name, _, path = request.path_qs.removeprefix("/").partition("/")

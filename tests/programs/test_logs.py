@@ -512,6 +512,58 @@ def test_a_log_that_the_list_no_longer_names_keeps_its_position(folder: Path) ->
     assert (f"log:{goes.log_id.hex()}",) in kept
 
 
+def reset(config: Path, log: str, *more: str) -> Result:
+    return run(DAEMON, "-c", config.name, "--reset-log", log, *more, cwd=config.parent)
+
+
+def test_a_log_that_forked_for_good_is_begun_anew_by_a_command(folder: Path) -> None:
+    one = FakeLog("one.example/2026", many_entries(9, hits=HITS[:1]))
+    with LogServer(static(one, "a")) as server:
+        config = following(folder, server)
+        assert once(config).code == 0
+        forked = one.forked(3, hit("paypal-login-new.example")[0])
+        forked.add(many_entries(2))
+        server.fronts[0].log = forked
+        bad = once(config)
+        assert (bad.code, bad.found) == (1, [])
+        assert "CONTRADICTION" in bad.err
+        done = reset(config, "one.example/2026")
+        assert (done.code, done.err) == (0, "")
+        assert "it was read up to entry 9, and the head believed was one" in done.out
+        assert "begins anew, at Start = beginning" in done.out
+        again = once(config)
+    assert (again.code, again.found) == (0, ["paypal-login-new.example"])
+    kept = rows(folder / "found.sqlite3", "SELECT source FROM ctm_cursor")
+    assert [name.partition(":")[0] for (name,) in sorted(kept)] == ["aside", "log"]
+
+
+def test_a_log_that_is_to_begin_anew_has_to_be_one_that_was_read(folder: Path) -> None:
+    logs = [FakeLog(f"one.example/{year}", many_entries(9)) for year in (2026, 2027)]
+    with LogServer(*logs) as server:
+        config = following(folder, server)
+        early = reset(config, "one.example/2026")
+        assert early.code == 2
+        assert not (folder / "found.sqlite3").exists()
+        assert once(config).code == 0
+        for wanted, *more, words in (
+            ("one.example", "means 2 logs: one.example/2026, one.example/2027"),
+            ("two.example", "No position is stored of a log that 'two.example' means"),
+            ("ab" * 32, f"No position is stored of log {'ab' * 32}"),
+            ("one.example/2026", "--dry-run", "--dry-run stores nothing"),
+        ):
+            result = reset(config, wanted, *more)
+            assert (result.code, result.out) == (2, "")
+            assert words in result.err
+        statement = "SELECT source FROM ctm_cursor"
+        kept = rows(folder / "found.sqlite3", statement)
+        assert sorted(kept) == sorted((f"log:{log.log_id.hex()}",) for log in logs)
+        by_id = reset(config, f"log:{logs[0].log_id.hex().upper()}")
+    assert by_id.code == 0
+    assert (f"log:{logs[0].log_id.hex()}",) not in rows(
+        folder / "found.sqlite3", statement
+    )
+
+
 def test_once_needs_logs(folder: Path) -> None:
     config = settings(folder, SERVER__ACTServer=NOBODY)
     result = once(config)

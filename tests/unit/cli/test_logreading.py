@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -213,6 +215,41 @@ def test_a_key_that_cannot_be_used_is_told_before_the_start(
     assert "[SOURCES] Log_List_Key" in str(caught.value)
 
 
+def test_a_start_that_has_not_come_is_told_before_the_start(
+    read: Read, tmp_path: Path
+) -> None:
+    with LogServer(FakeLog()) as server:
+        config = read(settings(tmp_path, server, "Start = 2999-01-01"))
+    with pytest.raises(ConfigError, match=r"\[SOURCES\] Start: 2999-01-01T00:00:00"):
+        assemble.check(config)
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_told"),
+    [
+        (["[SERVER]", "ACTServer = ws://a.example"], True),
+        (["[SOURCES]", "Contact = soc@a.example"], False),
+        # Read at once: it was told of the file.
+        (["[SOURCES]", "Source = logs"], False),
+    ],
+    ids=["fails over", "contact", "logs"],
+)
+def test_that_no_contact_is_given_is_told_when_the_logs_take_over(
+    lines: list[str], is_told: bool, read: Read, caplog: pytest.LogCaptureFixture
+) -> None:
+    search = ["[SEARCH]", "SearchKeywords = paypal"]
+    server = ["[SERVER]", "ACTServer = ws://a.example"]
+    config = read("\n".join([*search, *dict.fromkeys([*server, *lines]), ""]))
+
+    async def script(reading: LogReading) -> None:
+        assert caplog.messages == []
+        reading.begin({}, None)
+
+    with_reading(config, script)
+    told = ["Contact is empty" in message for message in caplog.messages]
+    assert told == ([True] if is_told else [])
+
+
 @pytest.mark.parametrize("keeps", [True, False])
 def test_the_list_is_kept_unless_nothing_is_to_be(
     keeps: bool, read: Read, tmp_path: Path
@@ -250,3 +287,29 @@ def test_every_source_has_its_prefilter(read: Read) -> None:
         scanner: Any = assemble.scanner(config, assemble.rules(config))
         assert marks <= {*scanner.marks}
         assert not ({*LEAF_MARKS, *MARKS} - marks) & {*scanner.marks}
+
+
+_IMPORTS = """
+import sys
+from pathlib import Path
+from ctmonitor.cli import assemble, certstreammonitor
+from ctmonitor.config import load
+reading = assemble.log_reading(load(Path(sys.argv[1]), {}), {}, print)
+print([name for name in ("aiohttp", "certstream", "sqlalchemy") if name in sys.modules])
+"""
+
+
+def test_what_speaks_to_logs_is_loaded_when_a_log_is_read(tmp_path: Path) -> None:
+    """A daemon that reads a feed would carry 9 MB for the day when it fails."""
+    path = tmp_path / "a.conf"
+    path.write_text(
+        "[SEARCH]\nSearchKeywords = paypal\n[SERVER]\nACTServer = ws://a.example\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", _IMPORTS, str(path)],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        timeout=60,
+    )
+    assert (done.stdout, done.stderr) == ("['certstream', 'sqlalchemy']\n", "")

@@ -17,6 +17,8 @@ from tests.unit.ct.making import (
     attribute,
     certificate,
     der,
+    distinguished_name,
+    dns_names,
     extension,
     oid,
     tbs_certificate,
@@ -103,6 +105,107 @@ def test_a_broken_extension_leaves_the_others() -> None:
     details = details_of(certificate(made))
     assert details.extensions == {"subjectAltName": "DNS:a.example"}
     assert rfc4514(details.subject) == "CN=a.example"
+
+
+@pytest.mark.parametrize("count", [64, 65, 60_000])
+def test_of_a_distinguished_name_a_limited_number_of_parts_is_told(count: int) -> None:
+    parts = [attribute(ORGANISATION, str(number)) for number in range(count)]
+    details = details_of(certificate(tbs_certificate(subject=parts, issuer=parts)))
+    told = [text for ((_, text),) in details.subject]
+    assert told == [str(number) for number in range(min(count, 64))]
+    assert details.issuer == details.subject
+    assert details.truncated == (() if count == 64 else ("subject", "issuer"))
+
+
+def test_of_parts_of_several_attributes_likewise() -> None:
+    several = der(
+        0x31, *(der(0x30, oid(ORGANISATION), der(0x0C, b"x")) for _ in "12345")
+    )
+    whole = tbs_certificate(subject=[attribute(ORGANISATION, "subject")])
+    name = distinguished_name(attribute(ORGANISATION, "subject"))
+    _, rest = whole[1:].split(name)
+    before = whole[whole.index(b"\xa0") : whole.index(name)]
+    made = certificate(der(0x30, before, der(0x30, several * 13), rest))
+    details = details_of(made)
+    assert [len(rdn) for rdn in details.subject] == [5] * 12 + [4]
+    assert details.truncated == ("subject",)
+
+
+@pytest.mark.parametrize(
+    ("text", "told", "is_cut"),
+    [
+        ("x" * 1024, "x" * 1024, False),
+        ("x" * 1025, "x" * 1024, True),
+        ("x" + "é" * 512, "x" + "é" * 511, True),  # the cut goes through a character
+        ("," * 2_000_000, "," * 1024, True),
+    ],
+    ids=["whole", "one more", "character", "huge"],
+)
+def test_of_a_text_a_limited_number_of_octets_is_told(
+    text: str, told: str, is_cut: bool
+) -> None:
+    made = certificate(tbs_certificate(subject=[attribute(ORGANISATION, text)]))
+    details = details_of(made, with_extensions=False)
+    assert details.subject == (((ORGANISATION, told),),)
+    assert details.truncated == (("subject",) if is_cut else ())
+
+
+def test_text_that_is_no_utf_8_is_cut_as_latin_1() -> None:
+    subject = [(ORGANISATION, 0x0C, b"\xe9" * 1500)]
+    details = details_of(certificate(tbs_certificate(subject=subject)))
+    assert details.subject == (((ORGANISATION, "é" * 1024),),)
+
+
+@pytest.mark.parametrize(
+    ("made", "key", "told"),
+    [
+        (
+            extension("2.5.29.17", dns_names([b"a.example"] * 3001)),
+            "subjectAltName",
+            ", ".join(["DNS:a.example"] * 3000),
+        ),
+        (
+            extension("2.5.29.14", der(0x04, bytes(5000))),
+            "subjectKeyIdentifier",
+            "keyid:" + ":".join(["00"] * 1024),
+        ),
+        (
+            extension("2.5.29.35", der(0x30, der(0x80, bytes(5000)))),
+            "authorityKeyIdentifier",
+            "keyid:" + ":".join(["00"] * 1024),
+        ),
+        (
+            extension("2.5.29.32", der(0x30, der(0x30, oid("1.2.3")) * 65)),
+            "certificatePolicies",
+            "Policy: 1.2.3\n" * 64,
+        ),
+    ],
+    ids=["names", "subject key", "authority key", "policies"],
+)
+def test_of_an_extension_a_limited_part_is_told(
+    made: bytes, key: str, told: str
+) -> None:
+    details = details_of(certificate(tbs_certificate(extensions=[made])))
+    assert details.extensions == {key: told}
+    assert details.truncated == (key,)
+
+
+def test_a_limited_number_of_extensions_is_read() -> None:
+    unknown = extension("2.5.29.99", b"")
+    usage = extension("2.5.29.15", b"\x03\x02\x01\x86")
+    read = details_of(certificate(tbs_certificate(extensions=[unknown] * 99 + [usage])))
+    assert list(read.extensions) == ["keyUsage"]
+    assert read.truncated == ()
+    cut = details_of(certificate(tbs_certificate(extensions=[unknown] * 100 + [usage])))
+    assert cut.extensions == {}
+    assert cut.truncated == ("extensions",)
+
+
+def test_an_extension_is_read_once() -> None:
+    first = extension("2.5.29.14", der(0x04, b"\x01"))
+    second = extension("2.5.29.14", der(0x04, b"\x02"))
+    details = details_of(certificate(tbs_certificate(extensions=[first, second])))
+    assert details.extensions == {"subjectKeyIdentifier": "keyid:01"}
 
 
 def test_what_is_no_certificate_has_no_details() -> None:

@@ -12,6 +12,7 @@ import pytest
 from ctmonitor.net import exchange
 from ctmonitor.net.answer import Unusable
 from ctmonitor.net.exchange import Connections, Ended, NoConnection, Server
+from tests.fakes.guests import serving
 from tests.fakes.tls import Authority
 
 try:
@@ -34,10 +35,7 @@ class Site:
 
 @asynccontextmanager
 async def site(serve: Serve, authority: Authority | None) -> AsyncIterator[Site]:
-    tasks: set[asyncio.Task[None] | None] = set()
-
     async def count(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        tasks.add(asyncio.current_task())
         found.opened += 1
         try:
             await serve(reader, writer)
@@ -48,20 +46,12 @@ async def site(serve: Serve, authority: Authority | None) -> AsyncIterator[Site]
             writer.transport.abort()
 
     tls = authority.good() if authority else None
-    listening = await asyncio.start_server(count, "127.0.0.1", 0, ssl=tls)
-    port = listening.sockets[0].getsockname()[1]
     trusted = (
         ssl.create_default_context(cafile=authority.ca_file) if authority else None
     )
-    found = Site(Server("127.0.0.1", port, trusted))
-    try:
+    async with serving(count, tls) as port:
+        found = Site(Server("127.0.0.1", port, trusted))
         yield found
-    finally:
-        listening.close()
-        for task in tasks:
-            if task is not None:
-                task.cancel()
-        await asyncio.sleep(0.01)
 
 
 def answering(body: bytes, head: bytes = b"") -> Serve:

@@ -16,6 +16,7 @@ import pytest
 from ctmonitor.errors import SourceError
 from ctmonitor.net.fetch import BadStatus, Fetcher, NotServed, Refused, Reply
 from ctmonitor.net.route import Proxy, Route
+from tests.fakes.guests import serving
 from tests.fakes.proxies import microsocks, tinyproxy
 from tests.fakes.tls import Authority
 
@@ -47,27 +48,19 @@ class Server:
         self.connections = 0
         self._talk = talk
         self._tls = tls
-        self._tasks: set[asyncio.Task[None] | None] = set()
+        self._serving = serving(self._serve, tls)
 
     async def __aenter__(self) -> "Server":
-        self._server = await asyncio.start_server(
-            self._serve, "127.0.0.1", 0, ssl=self._tls
-        )
-        self.port = self._server.sockets[0].getsockname()[1]
+        self.port = await self._serving.__aenter__()
         self.url = f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
-        self._server.close()
-        for task in self._tasks:
-            if task is not None:
-                task.cancel()
-        await asyncio.sleep(0.01)
+        await self._serving.__aexit__(None, None, None)
 
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        self._tasks.add(asyncio.current_task())
         self.connections += 1
         try:
             while True:
@@ -732,9 +725,7 @@ def test_a_server_without_tls_is_told() -> None:
         writer.close()
 
     async def run() -> None:
-        listening = await asyncio.start_server(talk, "127.0.0.1", 0)
-        port = listening.sockets[0].getsockname()[1]
-        async with listening, Fetcher(DIRECT, AGENT) as fetcher:
+        async with serving(talk) as port, Fetcher(DIRECT, AGENT) as fetcher:
             await fetcher.get(f"https://127.0.0.1:{port}/", max_bytes=9)
 
     with pytest.raises(SourceError, match=r"TLS with 127.0.0.1:\d+ failed: .+"):
@@ -940,13 +931,13 @@ def test_names_are_resolved_where_the_kind_of_proxy_says(
         writer.close()
 
     async def run() -> None:
-        listening = await asyncio.start_server(socks, "127.0.0.1", 0)
-        proxy = Proxy(kind, "127.0.0.1", listening.sockets[0].getsockname()[1])
-        async with listening, Fetcher(Route(proxy), AGENT) as fetcher:
-            with pytest.raises(
-                SourceError, match=r"proxy socks5.* ended the connection"
-            ):
-                await fetcher.get("http://localhost:9/", max_bytes=9)
+        async with serving(socks) as port:
+            proxy = Proxy(kind, "127.0.0.1", port)
+            async with Fetcher(Route(proxy), AGENT) as fetcher:
+                with pytest.raises(
+                    SourceError, match=r"proxy socks5.* ended the connection"
+                ):
+                    await fetcher.get("http://localhost:9/", max_bytes=9)
 
     asyncio.run(run())
     assert asked == [form]

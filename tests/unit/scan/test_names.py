@@ -1,6 +1,7 @@
 """What name servers say, and what they do instead."""
 
 import asyncio
+import gc
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
@@ -332,9 +333,10 @@ def test_a_lookup_that_is_given_up_leaves_nothing_open() -> None:
                 await names.lookup("silent.test")
 
     with DnsServer({}, {"silent.test": silent}) as server:
+        gc.collect()  # what earlier tests left must not be closed meanwhile
         before = lowest_free_number()
         with_names(Names([server.address], timeout_s=30), give_up)
-        assert lowest_free_number() == before
+        assert lowest_free_number() <= before
 
 
 def test_the_host_is_not_asked_for_name_servers_where_its_zone_is_known() -> None:

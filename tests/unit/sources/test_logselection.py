@@ -11,6 +11,7 @@ from ctmonitor.sources.logselection import (
     Selection,
     describe,
     in_vain,
+    meant,
     select,
     unfinished,
     way_out,
@@ -46,6 +47,22 @@ LOGS = [
 
 def _names(selection: Selection) -> list[str]:
     return [log.name for log in selection.chosen]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("2026h2", ["Us 2026h2", "Us 2026h2 test"]),
+        ("us 2026H2", ["Us 2026h2"]),  # the whole name of one
+        ("us 2026h2.log.test", ["Us 2026h2"]),
+        ("nobody", []),
+    ],
+)
+def test_a_log_is_meant_by_its_whole_name_before_all_that_have_it_in_theirs(
+    pattern: str, names: list[str]
+) -> None:
+    logs = [_log("Us 2026h2"), _log("Us 2026h2 test"), _log("Us 2027h1")]
+    assert [log.name for log in meant(logs, pattern)] == names
 
 
 def test_by_default_what_a_browser_believes_is_followed() -> None:

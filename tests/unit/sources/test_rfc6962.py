@@ -187,6 +187,16 @@ def test_a_hybrid_log_gives_tiles_in_bulk_and_the_rest_by_get_entries(
     assert reached.nodes == cursor_at(log, 700).nodes
 
 
+def test_tiles_of_a_hybrid_log_may_be_compressed_without_saying_so() -> None:
+    front = front_of(log_of(512, has_leaf_index=False), KIND)
+    front.faults = [
+        Fault("tile/data/", lambda _, request, good: replace(good, headers={}))
+    ]
+    taken, _ = read(front, LogCursor(0), tiles=True)
+    assert size_of(taken) == 512
+    assert front.count("get-entries") == 0
+
+
 def test_a_tile_that_a_hybrid_log_does_not_have_is_read_by_get_entries() -> None:
     log = log_of(700, has_leaf_index=False)
     front = front_of(log, KIND)

@@ -46,6 +46,14 @@ def test_what_may_not(text: str) -> None:
         Start.parse(text)
 
 
+def test_a_time_that_has_not_come_is_refused() -> None:
+    Start.parse("2026-11-01").check(DAY)
+    for text in ("tip", "beginning", "5000"):
+        Start.parse(text).check(DAY)
+    with pytest.raises(ValueError, match="lies in the future: it is 2026-11-01T00:00"):
+        Start.parse("2026-11-01T00:00:01").check(DAY)
+
+
 @pytest.mark.parametrize(
     ("back", "first"), [(0, 70), (1, 69), (70, 0), (71, 0), (None, 0)]
 )

@@ -1,6 +1,7 @@
 """The client of static logs: what it asks for, and what it takes."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from ctmonitor.sources.tiled import TiledLog
 from tests.fakes.log import FakeLog
 from tests.fakes.logentries import badly_filled, many_entries
 from tests.fakes.logfaults import fault
-from tests.fakes.logserver import Front, LogServer
+from tests.fakes.logserver import Fault, Front, LogReply, LogServer
 from tests.unit.sources.following import (
     follow_once,
     front_of,
@@ -119,6 +120,40 @@ def test_hash_tiles_are_asked_for_once_however_many_data_tiles() -> None:
     assert front.count("tile/data/") == 40
     assert front.count("tile/1/") == 1
     assert front.count("tile/") == 41
+
+
+def unmarked(good: LogReply) -> LogReply:
+    """As a storage serves a compressed file of which it knows no more."""
+    return replace(good, headers={"Content-Type": "application/octet-stream"})
+
+
+@pytest.mark.parametrize("is_gzipped", [True, False])
+def test_tiles_that_are_compressed_without_saying_so_are_unpacked(
+    is_gzipped: bool,
+) -> None:
+    front = front_of(log_of(600), is_gzipped=is_gzipped)
+    front.faults = [Fault("tile/data/", lambda _, request, good: unmarked(good))]
+    taken, reached = read(front, 0, 600)
+    assert sum(map(len, taken)) == reached.position == 600
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("gzip bomb", "unpacks to more than 16777216 bytes"),
+        ("broken gzip", "its gzip data do not end"),
+    ],
+)
+def test_what_only_begins_like_a_compressed_tile_is_refused(
+    name: str, words: str
+) -> None:
+    front = front_of(log_of(600))
+    served = fault(name)
+    front.faults = [
+        Fault("tile/data/", lambda *asked: unmarked(served.spoil(*asked))),
+    ]
+    with pytest.raises(SourceError, match=words):
+        read(front, 0, 600)
 
 
 def test_a_tile_that_is_not_there_is_no_end_of_the_log() -> None:

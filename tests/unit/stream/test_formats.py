@@ -25,7 +25,12 @@ from ctmonitor.stream.formats import (
 )
 from tests.data import messages, shared
 from tests.fakes.logentries import FakeEntry, entries_for, recorded_tiles
-from tests.unit.ct.making import certificate, tbs_certificate
+from tests.unit.ct.making import (
+    ORGANISATION,
+    attribute,
+    certificate,
+    tbs_certificate,
+)
 
 LOG = Log(
     b"\1" * 32,
@@ -269,3 +274,42 @@ def test_a_chain_that_is_none_does_not_hide_the_certificate() -> None:
     (issuer,) = json.loads(line)["data"]["chain"]
     assert base64.b64decode(issuer["as_der"]) == b"no certificate"
     assert issuer["all_domains"] == []
+
+
+def test_what_is_cut_is_told_and_no_name_is_lost() -> None:
+    names = [f"{number}.example" for number in range(3001)]
+    subject = [attribute(ORGANISATION, "x")] * 65
+    made = certificate(tbs_certificate(*names, subject=subject))
+    entry = entry_of(FakeEntry(1, made), 1)
+    told = json.loads(json_line(entry))
+    assert told["domains"] == names
+    assert told["subject"] == ",".join(["O=x"] * 64)
+    assert told["truncated"] == ["subject"]
+    line = certstream_update(entry, datetime.now(UTC), is_full=False)
+    assert line is not None
+    leaf = json.loads(line)["data"]["leaf_cert"]
+    assert leaf["all_domains"] == names
+    assert leaf["truncated"] == ["subject", "subjectAltName"]
+
+
+@pytest.mark.parametrize(
+    ("chain", "count"),
+    [
+        ((b"issuer",) * 20, 20),
+        ((b"issuer",) * 21, 20),
+        ((bytes(200_000), bytes(62_144)), 2),
+        ((bytes(200_000), bytes(62_145)), 1),
+    ],
+    ids=["20", "21", "256 kB", "one byte more"],
+)
+def test_of_a_chain_a_limited_part_is_told(
+    chain: tuple[bytes, ...], count: int
+) -> None:
+    _, final = entries_for([["a.example"]])
+    entry = entry_of(replace(final, chain=chain), 1, RFC)
+    line = certstream_update(entry, datetime.now(UTC), is_full=True)
+    assert line is not None
+    data = json.loads(line)["data"]
+    assert len(data["chain"]) == count
+    assert data.get("truncated") == (None if count == len(chain) else ["chain"])
+    assert "truncated" not in data["leaf_cert"]

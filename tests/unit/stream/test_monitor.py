@@ -395,6 +395,7 @@ def test_new_entries_come_while_it_runs(tmp_path: Path) -> None:
     [
         ({"match": "("}, "is no regular expression"),
         ({"start": "yesterday"}, "start: 'yesterday' is neither tip"),
+        ({"start": "2999-01-01"}, "start: 2999-01-01T00:00:00.* lies in the future"),
         ({"span": (5, 4)}, "from 5 to 4"),
         ({"span": (4, 5), "state": {}}, "state does not go with span"),
         ({"queue_entries": 0}, "begin at 1"),
@@ -425,6 +426,17 @@ def test_a_pattern_that_means_nothing_beside_others_is_told(
     with serving(tmp_path, log_of(3), log_of(4, TWO)) as (_, listed):
         assert len(all_of(listed, logs=["one", "thre"])) == 3
     assert any("'thre'" in message for message in caplog.messages)
+
+
+@pytest.mark.parametrize("contact", ["", "soc@example.org"])
+def test_that_no_contact_is_given_is_told(
+    contact: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    with serving(tmp_path, log_of(3)) as (_, listed):
+        all_of(listed, contact=contact)
+    told = [message for message in caplog.messages if "no contact is given" in message]
+    assert len(told) == (0 if contact else 1)
 
 
 def test_without_a_log_list_a_run_that_is_to_end_fails(tmp_path: Path) -> None:

@@ -327,7 +327,8 @@ def hits(prefilter: Prefilter | None, names: Sequence[str]) -> Iterable[int]:
         return range(len(names))
     encoded = [name.encode("utf-8", "replace") for name in names]
     starts = list(accumulate((len(name) + 1 for name in encoded), initial=0))
-    ends = prefilter.ends(b"\n".join(encoded))
+    # A line feed between them would be a length in DER, of a name of ten characters.
+    ends = prefilter.ends(b"\0".join(encoded))
     found = {bisect_right(starts, end - 1) - 1 for end in ends}
     # Names ought to be ASCII; of one that is not, the prefilter may not know what a
     # letter of it resembles.

@@ -208,3 +208,12 @@ def test_names_scanned_as_a_block_lose_nothing(names: list[str]) -> None:
     for number, name in enumerate(names):
         if number not in hit:
             assert RULES.judge_name(name).outcome is Outcome.NONE
+
+
+@pytest.mark.parametrize("size", [9, 10, 12, 13, 46])
+def test_no_brand_is_hidden_by_what_parts_the_names(size: int) -> None:
+    """Before a spelling of ten letters a line feed would look like its length."""
+    spelling = ("qwertzuiopasdfghjklmnbvc" * 2)[:size]
+    ruleset = RuleSet(Rules("login", brands=(Brand("it", (spelling,)),)))
+    names = [f"{spelling}-login.example", f"{spelling}.other.example"]
+    assert set(hits(ruleset.prefilter(), ["x.example", *names])) == {1, 2}

@@ -226,9 +226,15 @@ class LookAlikes:
         return [view.resemblance(one) for one in _best(found)]
 
     def owner(self, host: HostName) -> str:
-        """The brand in or below whose own domain a name is; empty for none."""
+        """
+        The brand in or below whose own domain a name is; empty for none.
+
+        Below a public suffix (`azurewebsites.net`) is nothing but what strangers run,
+        whoever owns it.
+        """
         labels = host.labels
-        for count in range(1, min(self._owned_depth, len(labels)) + 1):
+        least = 1 if host.at < 0 else len(labels) - host.at
+        for count in range(least, min(self._owned_depth, len(labels)) + 1):
             if brand := self._owned.get(".".join(labels[-count:])):
                 return brand
         return ""
@@ -364,10 +370,11 @@ def _exact(text: str, owned: Collection[str]) -> Iterator[bytes]:
     """
     literal = _literal(text)
     size = re.escape(bytes([len(text)]))
-    # A name of 46 characters begins behind the code of a dot.
-    lengths = _TAG + rb"\.|" + _LONG + rb"[." + size + b"]"
+    # A name of 46 characters begins behind the code of a dot. In a class the dot stands
+    # last, since `[.` begins a collating element if `.]` ends it.
+    lengths = _TAG + rb"\.|" + _LONG + b"[" + size + b".]"
     begins = b"(?:^|" + lengths + b")" + literal + b"[^ %]"
-    yield b"(?:" + begins + b"|[^." + size + b"]" + literal + b"(?:[^ %]|$))"
+    yield b"(?:" + begins + b"|[^" + size + b".]" + literal + b"(?:[^ %]|$))"
     rests = [domain[len(text) :] for domain in owned if domain.startswith(text)]
     yield rb"\." + literal + _unless(rests, at_end=_GOES_ON, never=b" %")
 

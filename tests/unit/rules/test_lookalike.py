@@ -160,6 +160,19 @@ def test_own_domains_of_any_brand_and_what_is_below_them_are_silent(
     assert told(looks, "paypal.com.mx") == [("paypal", "paypal", "whole word")]
 
 
+def test_below_an_own_domain_where_anybody_gets_a_name_strangers_are_seen() -> None:
+    hosting = Brand("microsoft", ("microsoft",), frozenset({"azurewebsites.net"}))
+    looks = LookAlikes((hosting, Brand("paypal", ("paypal",))))
+    for name in ("azurewebsites.net", "shop.azurewebsites.net"):
+        assert looks.find(host_name(name)) == []
+    assert told(looks, "paypal-login.azurewebsites.net") == [
+        ("paypal", "paypal", "whole word")
+    ]
+    assert told(looks, "microsoft.x.azurewebsites.net") == [
+        ("microsoft", "microsoft", "whole word")
+    ]
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -334,6 +347,15 @@ def test_domains_of_a_brand_that_no_name_can_show_are_left_out() -> None:
     """`live.com` is too short to say anything, and holds no spelling."""
     looks = LookAlikes(BRANDS)
     assert told(looks, "live.com.evil.ru") == []
+
+
+@pytest.mark.parametrize("size", [5, 10, 32, 45, 46, 47, 58, 61, 63])
+def test_a_spelling_may_have_any_length(size: int) -> None:
+    """It stands in a character class, as the length of a string in DER."""
+    spelling = ("qwertzuiopasdfghjklmnbvc" * 3)[:size]
+    looks = LookAlikes((Brand("it", (spelling,)),))
+    assert told(looks, f"{spelling}.example.org") != []
+    assert told(looks, f"www.{spelling}.example.org") != []
 
 
 @pytest.fixture(scope="module")

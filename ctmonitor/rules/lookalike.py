@@ -50,9 +50,11 @@ _MIN_DOMAIN_LABEL = 5
 # or, from 128 characters on, up to four behind one that counts them.
 _TAG = rb"[\x0c\x12-\x16\x19-\x1b\x81\x82]"
 _LONG = rb"(?:\x82|\x83[\x00-\xff]|\x84[\x00-\xff]{2})[\x00-\xff]"
-# What may stand left of a whole token: no letter. A letter may, too, where it is a
-# length in DER, or the end of an escape in JSON.
-_LEFT = rb"(?:^|[^a-z]|(?:\\|" + _TAG + b"|" + _LONG + rb")[a-z])"
+# Behind these a letter is none of the name: it is a length in DER, or the end of an
+# escape in JSON.
+_CODE = rb"(?:\\|" + _TAG + b"|" + _LONG + b")"
+# What may stand left of a whole token: no letter.
+_LEFT = rb"(?:^|[^a-z]|" + _CODE + rb"[a-z])"
 # What may stand right of it: no letter, and nothing that only issuers have behind their
 # names (`Amazon RSA 2048 M02`, `Microsoft%20Azure`).
 _RIGHT = rb"(?:[^a-z %]|$)"
@@ -405,7 +407,9 @@ def _unless_before(start: str) -> bytes:
     """An expression for anything that does not end in `start`."""
     last = _literal(start[-1])
     choices = [b"^", b"[^" + last + b"]"]
-    if len(start) > 1:
+    if len(start) == 1:
+        choices.append(_CODE + last)
+    else:
         choices.append(_unless_before(start[:-1]) + last)
     return b"(?:" + b"|".join(choices) + b")"
 

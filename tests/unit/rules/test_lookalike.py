@@ -446,6 +446,7 @@ NAMES = st.lists(PIECES, min_size=1, max_size=12).map("".join)
 @given(NAMES, st.integers(0, 300), st.sampled_from([0x82, 0x0C, 0x13, 0x16]))
 @example("ing.nl.evil.com", 90, 0x82)
 @example("aypal.com", 300, 0x82)
+@example("astercard", 67, 0x82)  # 77 characters, which is the code of `M`
 def test_what_is_found_in_a_name_is_hit_in_the_stream(
     looks: LookAlikes,
     stream: hyperscan.Database,

@@ -12,11 +12,13 @@ import pytest
 import ctmonitor
 from ctmonitor.errors import ConfigError, SourceError
 from ctmonitor.model.log import TreeHead
+from ctmonitor.rules.brand import Brand
 from ctmonitor.rules.ruleset import Rules, RuleSet
 from ctmonitor.sources.logcursor import LogCursor
 from ctmonitor.stream import Entry, LogMonitor
-from tests.fakes.logentries import badly_filled, badly_framed, entries_for
+from tests.fakes.logentries import FakeEntry, badly_filled, badly_framed, entries_for
 from tests.fakes.logserver import Front
+from tests.unit.ct import making
 from tests.unit.stream.streaming import (
     ONE,
     TWO,
@@ -99,6 +101,23 @@ def test_match_lets_through_what_has_such_a_name(tmp_path: Path) -> None:
         assert places(all_of(listed, match="^h2[57]0.*e$")) == [(ONE, 250), (ONE, 270)]
         rules = RuleSet(Rules("paypal|login|www", threshold=3))
         assert places(all_of(listed, match=rules)) == [(ONE, 250)]
+
+
+def test_match_looks_at_names_in_other_scripts(tmp_path: Path) -> None:
+    """What a letter looks like no text says, so such an entry is read whole."""
+    names = (
+        (making.COMMON_NAME, "p\u0430ypal.example"),
+        (making.COMMON_NAME, "x.example"),
+    )
+    entries = [
+        FakeEntry(
+            1_790_000_000_000, making.certificate(making.tbs_certificate(subject=[n]))
+        )
+        for n in (making.attribute(*name) for name in names)
+    ]
+    rules = RuleSet(Rules("", brands=(Brand("PayPal", ("paypal",)),), alert_score=1))
+    with serving(tmp_path, rfc6962(log_with(entries))) as (_, listed):
+        assert places(all_of(listed, match=rules)) == [(ONE, 0)]
 
 
 def test_with_match_a_broken_framing_is_still_told(

@@ -37,9 +37,10 @@ def as_json(thing: Any) -> str:
 
 def verdict_row(verdict: NameVerdict) -> str:
     """Name, score, verdict and reasons with tabs between."""
-    reasons = ",".join(reason.rule for reason in verdict.reasons)
+    rules = ",".join(reason.rule for reason in verdict.reasons if not reason.brand)
     name = printable(verdict.name)
-    return f"{name}\t{verdict.score}\t{verdict.outcome.value}\t{printable(reasons)}"
+    reasons = printable(_with_resemblances(rules, verdict))
+    return f"{name}\t{verdict.score}\t{verdict.outcome.value}\t{reasons}"
 
 
 def finding_lines(verdicts: Sequence[NameVerdict]) -> list[str]:
@@ -58,5 +59,9 @@ def finding_lines(verdicts: Sequence[NameVerdict]) -> list[str]:
 
 def _reasons(verdict: NameVerdict) -> str:
     rules = ", ".join(reason.rule for reason in verdict.reasons if not reason.brand)
+    return _with_resemblances(rules, verdict)
+
+
+def _with_resemblances(rules: str, verdict: NameVerdict) -> str:
     looks = resemblances(verdict.reasons)
     return "; ".join([rules, *looks] if rules else looks)

@@ -215,8 +215,8 @@ def _name(rule: str, shown: str) -> str:
     name = rule.lower().removesuffix(".")
     if len(name) <= _MAX_CHARACTERS and _DOMAIN.fullmatch(name):
         return name
-    if rule.startswith(("*.", ".")):
-        bare = shortened(rule.lstrip("*."))
+    bare = shortened(rule.lstrip("*."))
+    if rule.startswith(("*.", ".")) and _DOMAIN.fullmatch(bare):
         raise ValueError(
             f"'{shown}' is written {bare}, which stands for itself and all below it."
         )

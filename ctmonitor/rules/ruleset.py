@@ -202,11 +202,12 @@ class RuleSet:
             return []
         weighed = [self._weighed(name.host, each) for each in found]
         best = max(range(len(found)), key=lambda n: sum(r.weight for r in weighed[n]))
-        others = [
+        # What is there again (`paypal.paypal-login.xyz`) says nothing new of its brand.
+        others = dict.fromkeys(
             Reason(each.text, each.trick.value, 0, each.brand)
-            for number, each in enumerate(found)
-            if number != best
-        ]
+            for each in found
+            if _told(each) != _told(found[best])
+        )
         return [*weighed[best], *others]
 
     def _resemblances(self, name: "_Name") -> list[Resemblance]:
@@ -295,7 +296,11 @@ class RuleSet:
             if silenced:
                 yield NearMiss(rule, "regex", silenced)
         host = name.host
+        told: set[tuple[str, str, str]] = set()
         for found in self._resemblances(name):
+            if _told(found) in told:
+                continue
+            told.add(_told(found))
             brand = found.brand
             reasons = self._weighed(host, found)
             missing = self.rules.alert_score - sum(r.weight for r in reasons)
@@ -308,6 +313,11 @@ class RuleSet:
             else:
                 continue
             yield NearMiss(found.text, "score", why, missing, brand)
+
+
+def _told(found: Resemblance) -> tuple[str, str, str]:
+    """What a person is told of a resemblance."""
+    return found.brand, found.trick.value, found.text
 
 
 class _Name:

@@ -74,6 +74,8 @@ def test_the_line_that_allows_a_name(name: str, line: str) -> None:
         ("2001:db8::1", "'2001:db8::1' is an IP address. Write =2001:db8::1"),
         ("*.example.com", "'*.example.com' is written example.com, which stands for"),
         (".example.com", "'.example.com' is written example.com"),
+        (".", "'.' is no host name"),
+        ("*.-.com", "'*.-.com' is no host name"),
         ("https://a.com/b", "'https://a.com/b' is no host name. Write the host alone"),
         ("/a", "'/a' is no host name."),
         ("a.com # ours", "'a.com # ours' holds a blank."),

@@ -108,6 +108,19 @@ def test_only_the_brand_that_is_resembled_most_counts(ruleset: RuleSet) -> None:
     assert len(counting - {""}) == 1
 
 
+def test_what_is_there_again_is_told_once(ruleset: RuleSet) -> None:
+    name = "paypal.paypal-paypal.microsoft.microsoft-x.example.net"
+    explanation = RuleSet(replace(RULES, alert_score=1000)).explain(name)
+    told = [
+        (reason.brand, reason.rule)
+        for reason in ruleset.judge_name(name).reasons
+        if reason.kind == "whole word"
+    ]
+    near = [(near.brand, near.rule) for near in explanation.near if near.brand]
+    expected = [("Microsoft", "microsoft"), ("PayPal", "paypal")]
+    assert sorted(told) == sorted(near) == expected
+
+
 def test_names_without_a_reason_are_left_out(ruleset: RuleSet) -> None:
     verdict = ruleset.judge(["a.example.net", "bank1.example.net", "b.example.net"])
     assert [name.name for name in verdict.names] == ["bank1.example.net"]

@@ -42,7 +42,7 @@ _KEYS = [weight.key for weight in WEIGHTS]
 _AT = {key: number for number, key in enumerate(_KEYS)}
 
 # What a name of each kind counts in the fit.
-_STREAM, _EXCHANGED, _FAMOUS = 1.0, 1.0, 2.0
+_STREAM, _EXCHANGED, _FAMOUS = 2.0, 1.0, 4.0
 # Of a brand with more hosts than this, each counts less, so that one campaign against
 # `steam` does not decide what speaks against all.
 _MOST_OF_A_BRAND = 300
@@ -144,8 +144,8 @@ def _rows(names: Iterable[str]) -> Rows:
         host = host_name(name)
         for found in engine.find(host):
             row = np.zeros(len(_KEYS))
-            for sign in signs(host, found, by_name[found.brand]):
-                row[_AT[sign.key]] += sign.amount
+            for key, _, amount in signs(host, found, by_name[found.brand]):
+                row[_AT[key]] += amount
             values.append(row)
             positions.append(count - 1)
     return Rows(np.array(values), np.array(positions), count)

@@ -19,7 +19,7 @@ from ctmonitor.rules.prefilter import Prefilter
 from ctmonitor.rules.regexes import parse_regexes
 from ctmonitor.rules.ruleset import Rules, RuleSet
 from ctmonitor.sources import entryscreen, screen
-from ctmonitor.sources.entryscreen import FOREIGN_NAMES, LEAF_MARKS
+from ctmonitor.sources.entryscreen import LEAF_MARKS, ODD_NAMES
 from ctmonitor.sources.message import MARKS
 from tests.unit.ct.making import (
     BMP,
@@ -90,7 +90,7 @@ def _prefilter(marks: tuple[bytes, ...], expressions: tuple[bytes, ...]) -> Pref
 
 
 ON_FEED = _prefilter(MARKS, ())
-ON_LOGS = _prefilter(LEAF_MARKS, FOREIGN_NAMES)
+ON_LOGS = _prefilter(LEAF_MARKS, ODD_NAMES)
 
 
 def says_something(name: str) -> bool:

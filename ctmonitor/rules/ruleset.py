@@ -92,6 +92,10 @@ class RuleSet:
         self._decodes = bool(rules.regexes or rules.brands)
         self._limit_s = TIME_LIMIT_S
         self.timeouts: dict[str, int] = {}
+        if rules.brands:
+            # Tables that are read when first needed are read now: a stream that runs
+            # would stand still for it, at the first look-alike.
+            self.explain(f"{rules.brands[0].spellings[0]}-login.xn--bcher-kva.example")
 
     def __reduce__(self) -> tuple[type["RuleSet"], tuple[Rules]]:
         return (RuleSet, (self.rules,))

@@ -43,10 +43,11 @@ LEAF_MARKS = (
 
 # Expressions of Hyperscan for names of which no text tells what rules find in them.
 # Longer than any host name: the length takes two bytes or more, of which any may be the
-# code of a letter. A common name that is not all ASCII: text as far as the first byte
-# of another kind, which is none of those that follow a name in a certificate.
+# code of a letter. (0x30 0x81 0x82 0x82 begins a list of 130 bytes and its first name.)
+# A common name that is not all ASCII: text as far as the first byte of another kind,
+# which is none of those that follow a name in a certificate.
 ODD_NAMES = (
-    rb"\x82[\x82-\x84]",
+    rb"(?:[^\x81]|[^\x30]\x81)\x82[\x82-\x84]",
     re.escape(COMMON_NAME) + rb"[\x0c\x12-\x16\x19-\x1b][\x82-\x84]",
     *(
         re.escape(COMMON_NAME + tag) + rb"[\x00-\xff]{1,2}[\x20-\x7e]*[\xa0-\xff]"

@@ -34,13 +34,18 @@ _LURE_KEYS = {
     Topic.SHOP: "LureShop",
     Topic.SERVICE: "LureService",
 }
-_EXACT = {Trick.WHOLE: "WholeWord", Trick.INSIDE: "InsideWord"}
-_OTHER = {
-    Trick.DOMAIN: "OwnDomain",
-    Trick.HYPHEN: "Hyphenated",
-    Trick.HOMOGLYPH: "LookAlike",
-    Trick.CONFUSABLE: "LookAlike",
+_EXACT = frozenset((Trick.WHOLE, Trick.INSIDE))
+# The weight of each trick, as a whole token and inside a word.
+_TRICK_KEYS = dict.fromkeys(Trick, ("TypingError", "ErrorInside")) | {
+    Trick.WHOLE: ("WholeWord", "WholeWord"),
+    Trick.INSIDE: ("InsideWord", "InsideWord"),
+    Trick.DOMAIN: ("OwnDomain", "OwnDomain"),
+    Trick.HYPHEN: ("Hyphenated", "Hyphenated"),
+    Trick.HOMOGLYPH: ("LookAlike", "LookAlike"),
+    Trick.CONFUSABLE: ("LookAlike", "LookAlike"),
 }
+# The same parts come again and again, and making one costs more than finding it.
+_reason = lru_cache(maxsize=16384)(Reason)
 
 _PLAIN = frozenset(("com", "net", "org"))
 _OFFICIAL = re.compile(r"(?:gov|gob|gouv|govt|edu|ac|mil|sch|go|school|museum|bank)\b")
@@ -77,10 +82,10 @@ def evidence(
     found = signs(host, resemblance, brand)
     key, text, _ = found[0]
     trick = resemblance.trick.value
-    reasons = [Reason(text, trick, round(weights[key]), brand.name)]
+    reasons = [_reason(text, trick, round(weights[key]), brand.name)]
     for key, text, amount in found[1:]:
         if points := round(weights[key] * amount):
-            reasons.append(Reason(text, _KINDS[key], points, brand.name))
+            reasons.append(_reason(text, _KINDS[key], points, brand.name))
     return tuple(reasons)
 
 
@@ -115,9 +120,9 @@ def _resemblance(
 ) -> list[Sign]:
     trick, text = resemblance.trick, resemblance.text
     whole = resemblance.whole
+    key = _TRICK_KEYS[trick][not whole]
     altered = trick not in _EXACT and trick is not Trick.DOMAIN
-    key = _EXACT.get(trick) or _OTHER.get(trick)
-    found = [(key or ("TypingError" if whole else "ErrorInside"), text, 1)]
+    found: list[Sign] = [(key, text, 1)]
     if resemblance.place is Place.REGISTRABLE:
         if not before and not after:
             found.append(("ErrorLabel" if altered else "WholeLabel", "nothing else", 1))
@@ -136,7 +141,7 @@ def _spelling(resemblance: Resemblance) -> list[Sign]:
     size = len(resemblance.spelling)
     if size <= 5:
         key = "Letters2" if size <= 3 else f"Letters{size}"
-        found = [(key, f"{size} letters", 1)]
+        found: list[Sign] = [(key, f"{size} letters", 1)]
         if size == 5 and not resemblance.whole:
             found.append(("Inside5", "5 letters inside a word", 1))
         if resemblance.place is not Place.REGISTRABLE:
@@ -150,7 +155,7 @@ def _spelling(resemblance: Resemblance) -> list[Sign]:
 def _ordinary(resemblance: Resemblance, before: str, after: str) -> list[Sign]:
     table = background()
     common = table.common
-    found = []
+    found: list[Sign] = []
     spelling = resemblance.spelling
     text = resemblance.text
     if not text.isalnum():
@@ -187,7 +192,7 @@ def _around(text: str, head: str, tail: str) -> list[Sign]:
         head, tail: the letters right before and behind it.
     """
     common = background().common
-    found = []
+    found: list[Sign] = []
     word = f"{head}{text}{tail}"
     if domains := common(word):
         shown = f"{word!r} is an ordinary word"
@@ -348,7 +353,7 @@ def _words(
 @lru_cache(maxsize=4096)
 def _domain(label: str) -> tuple[Sign, ...]:
     """What the registrable label is like, when the brand stands left of it."""
-    found = []
+    found: list[Sign] = []
     pieces = _LETTERS.findall(label)
     letters = sum(map(len, pieces))
     if letters:
@@ -415,7 +420,7 @@ def _suffix(host: HostName, resemblance: Resemblance) -> list[Sign]:
 
 
 def _name(host: HostName, at: int, first: int, resemblance: Resemblance) -> list[Sign]:
-    found = []
+    found: list[Sign] = []
     around = surroundings()
     labels = host.labels[first:at]
     if labels and labels[0] in around.services:

@@ -33,33 +33,33 @@ class Weight:
 WEIGHTS: tuple[Weight, ...] = (
     # What the resemblance is.
     Weight("WholeWord", 78.3, "", "the brand as a whole token of the name"),
-    Weight("InsideWord", 83.4, "", "the brand inside a longer word"),
-    Weight("OwnDomain", 110.7, "", "a domain of the brand inside somebody else's"),
+    Weight("InsideWord", 82.7, "", "the brand inside a longer word"),
+    Weight("OwnDomain", 110.5, "", "a domain of the brand inside somebody else's"),
     Weight(
-        "TypingError", 57.8, "", "the brand with one typing error, as a whole token"
+        "TypingError", 58.9, "", "the brand with one typing error, as a whole token"
     ),
-    Weight("ErrorInside", 56.3, "", "the brand with one typing error inside a word"),
-    Weight("LookAlike", 87, "", "the brand in look-alike characters"),
-    Weight("Hyphenated", 87.1, "", "the brand with a hyphen in it"),
+    Weight("ErrorInside", 56.4, "", "the brand with one typing error inside a word"),
+    Weight("LookAlike", 86.5, "", "the brand in look-alike characters"),
+    Weight("Hyphenated", 85.7, "", "the brand with a hyphen in it"),
     # Where it stands.
     Weight(
         "WholeSubdomain", -9.3, "place", "a whole token left of the registrable label"
     ),
-    Weight("InsideSubdomain", -9.1, "place", "inside a word there"),
-    Weight("ErrorSubdomain", 10.3, "place", "altered there"),
-    Weight("WholeLabel", 0.6, "place", "the brand is all of the registrable label"),
+    Weight("InsideSubdomain", -8.8, "place", "inside a word there"),
+    Weight("ErrorSubdomain", 11.9, "place", "altered there"),
+    Weight("WholeLabel", 0.9, "place", "the brand is all of the registrable label"),
     Weight(
-        "ErrorLabel", 21.8, "place", "its altered form is all of the registrable label"
+        "ErrorLabel", 20.9, "place", "its altered form is all of the registrable label"
     ),
-    Weight("FirstInLabel", 7.6, "place", "the registrable label begins with it"),
-    Weight("Twice", 2.7, "place", "the brand is there twice"),
+    Weight("FirstInLabel", 7.8, "place", "the registrable label begins with it"),
+    Weight("Twice", 2.8, "place", "the brand is there twice"),
     # What the brand's name is like.
-    Weight("Letters2", -14.5, "spelling", "the brand's name has 2 or 3 letters"),
-    Weight("Letters4", 2.9, "spelling", "it has 4 letters"),
-    Weight("Letters5", -1.1, "spelling", "it has 5 letters"),
-    Weight("Inside5", 2.8, "spelling", "5 letters, inside a longer word"),
-    Weight("SubShort", 1.4, "spelling", "5 letters or fewer, in a sub-domain"),
-    Weight("LongName", 4.6, "spelling", "for each letter beyond 6, at most 6"),
+    Weight("Letters2", -14.9, "spelling", "the brand's name has 2 or 3 letters"),
+    Weight("Letters4", 2.4, "spelling", "it has 4 letters"),
+    Weight("Letters5", -1.9, "spelling", "it has 5 letters"),
+    Weight("Inside5", 3.3, "spelling", "5 letters, inside a longer word"),
+    Weight("SubShort", 1.7, "spelling", "5 letters or fewer, in a sub-domain"),
+    Weight("LongName", 4.2, "spelling", "for each letter beyond 6, at most 6"),
     # How ordinary it is.
     Weight(
         "CommonWord",
@@ -69,50 +69,50 @@ WEIGHTS: tuple[Weight, ...] = (
     ),
     Weight(
         "CommonInside",
-        -8.8,
+        -8.6,
         "ordinary",
         "its letters are common inside words: likewise",
     ),
     Weight(
-        "OrdinaryText", -13.3, "ordinary", "the altered text is common itself: likewise"
+        "OrdinaryText", -16.8, "ordinary", "the altered text is common itself: likewise"
     ),
-    Weight("OrdinaryWord", -7.8, "ordinary", "the word around it is common: likewise"),
-    Weight("PartWord", -6.2, "ordinary", "a part of it is a word by itself: likewise"),
+    Weight("OrdinaryWord", -8.6, "ordinary", "the word around it is common: likewise"),
+    Weight("PartWord", -6, "ordinary", "a part of it is a word by itself: likewise"),
     Weight(
         "JoinedWord",
-        -3.4,
+        -3.3,
         "ordinary",
         "letters over its border are common in words: likewise",
     ),
     # Words beside it.
-    Weight("LureLogin", 20, "lure", "words of signing in, at most 2"),
-    Weight("LureAlert", 16, "lure", "words of alarm and security, at most 2"),
-    Weight("LureMoney", 9.3, "lure", "words of payment, at most 2"),
+    Weight("LureLogin", 19.7, "lure", "words of signing in, at most 2"),
+    Weight("LureAlert", 15.8, "lure", "words of alarm and security, at most 2"),
+    Weight("LureMoney", 9.4, "lure", "words of payment, at most 2"),
     Weight("LureParcel", 0, "lure", "words of delivery, at most 2"),
     Weight("LurePrize", 9.3, "lure", "words of gifts and prizes, at most 2"),
-    Weight("LureShop", -2.8, "lure", "words of shops, at most 2"),
+    Weight("LureShop", -2.9, "lure", "words of shops, at most 2"),
     Weight("LureService", 7.2, "lure", "words of service and support, at most 2"),
-    Weight("LureBeside", 11.1, "lure", "a lure in the same label as the brand"),
+    Weight("LureBeside", 11.3, "lure", "a lure in the same label as the brand"),
     Weight(
-        "SubLureBeside", -6.9, "lure", "the same where the brand is in a sub-domain"
+        "SubLureBeside", -7.1, "lure", "the same where the brand is in a sub-domain"
     ),
     Weight(
-        "BrandWord", 15.5, "brand's word", "words that the brand file gives, at most 2"
+        "BrandWord", 15.2, "brand's word", "words that the brand file gives, at most 2"
     ),
-    Weight("Country", 9.3, "country", "a country beside the brand (paypal-de)"),
+    Weight("Country", 9, "country", "a country beside the brand (paypal-de)"),
     Weight(
-        "DomainPiece", 18.8, "domain piece", "com, net or co-jp right after the brand"
+        "DomainPiece", 18.2, "domain piece", "com, net or co-jp right after the brand"
     ),
-    Weight("DomainPieces", 12.3, "domain piece", "com, net, www elsewhere in the name"),
+    Weight("DomainPieces", 11.7, "domain piece", "com, net, www elsewhere in the name"),
     # What else the label holds.
     Weight(
-        "NothingElse", 0.8, "label", "the brand's label holds lures beside it, no more"
+        "NothingElse", 0.5, "label", "the brand's label holds lures beside it, no more"
     ),
     Weight(
-        "SubNothingElse", 0.7, "label", "the same where the brand is in a sub-domain"
+        "SubNothingElse", 0.4, "label", "the same where the brand is in a sub-domain"
     ),
     Weight("OtherLetters", 1.6, "label", "for each other letter in it, at most 12"),
-    Weight("OtherWord", -17.2, "label", "an ordinary word in it, no lure"),
+    Weight("OtherWord", -17.1, "label", "an ordinary word in it, no lure"),
     Weight(
         "OtherText",
         -5.5,
@@ -120,24 +120,24 @@ WEIGHTS: tuple[Weight, ...] = (
         "other letters in it that are common in words: per power of 4",
     ),
     Weight(
-        "SubOtherLetters", 0, "label", "the same where the brand is in a sub-domain"
+        "SubOtherLetters", -0, "label", "the same where the brand is in a sub-domain"
     ),
-    Weight("Digits", 2.4, "label", "for each digit in it, at most 4"),
-    Weight("Hyphens", 3.7, "label", "for each hyphen in it, at most 4"),
-    Weight("SubHyphens", -2.2, "label", "the same where the brand is in a sub-domain"),
+    Weight("Digits", 2.5, "label", "for each digit in it, at most 4"),
+    Weight("Hyphens", 3.9, "label", "for each hyphen in it, at most 4"),
+    Weight("SubHyphens", -2, "label", "the same where the brand is in a sub-domain"),
     # The domain above.
-    Weight("Scrambled", 25.2, "domain", "the registrable label is scrambled: 0 to 1"),
-    Weight("LureDomain", 6.8, "domain", "it is of lures: 0 to 1"),
-    Weight("KnownDomain", -7.6, "domain", "it is of common words: 0 to 1"),
+    Weight("Scrambled", 25.4, "domain", "the registrable label is scrambled: 0 to 1"),
+    Weight("LureDomain", 6.5, "domain", "it is of lures: 0 to 1"),
+    Weight("KnownDomain", -6.7, "domain", "it is of common words: 0 to 1"),
     Weight(
-        "DomainText", -2, "domain", "its letters are common in words: per power of 4"
+        "DomainText", -1.7, "domain", "its letters are common in words: per power of 4"
     ),
-    Weight("UnknownDomain", 3.6, "domain", "it holds no word and no lure"),
+    Weight("UnknownDomain", 3.7, "domain", "it holds no word and no lure"),
     Weight("DomainLetters", 0.8, "domain", "for each of its letters, at most 16"),
     Weight("DomainDigits", 6.2, "domain", "for each of its digits, at most 4"),
     Weight(
         "FreeHosting",
-        41,
+        40.2,
         "suffix",
         "anybody gets a name there (github.io, duckdns.org)",
     ),
@@ -148,36 +148,36 @@ WEIGHTS: tuple[Weight, ...] = (
         "a top-level domain that is given away or very cheap",
     ),
     Weight(
-        "SubCheapTLD", 41.6, "suffix", "the same where the brand is in a sub-domain"
+        "SubCheapTLD", 41.5, "suffix", "the same where the brand is in a sub-domain"
     ),
     Weight(
-        "NewTLD", 23.7, "suffix", "another one with a name of more than three letters"
+        "NewTLD", 23.9, "suffix", "another one with a name of more than three letters"
     ),
-    Weight("ComTLD", 17.9, "suffix", "com, net, org, info, biz"),
+    Weight("ComTLD", 17.8, "suffix", "com, net, org, info, biz"),
     Weight("OfficialTLD", -7, "suffix", "of schools and states: gov, edu, ac.uk"),
-    Weight("HomeTLD", -3.4, "suffix", "a country's suffix that the brand has itself"),
+    Weight("HomeTLD", -3.3, "suffix", "a country's suffix that the brand has itself"),
     # The name as a whole.
     Weight(
         "ServiceName",
-        -17.1,
+        -16.9,
         "service name",
         "mail, cpanel, autodiscover: every host has them",
     ),
     Weight(
         "WorkName",
-        -11.2,
+        -11,
         "service name",
         "dev, test, git, grafana: somebody's own work",
     ),
     Weight(
-        "Below", -17.1, "depth", "for each label left of the brand's domain, at most 5"
+        "Below", -17.4, "depth", "for each label left of the brand's domain, at most 5"
     ),
     Weight(
-        "ErrorBelow", -32.3, "depth", "the same where the domain is the brand altered"
+        "ErrorBelow", -32.2, "depth", "the same where the domain is the brand altered"
     ),
     Weight(
-        "Depth", -5.5, "depth", "for each label where the brand is in one, at most 5"
+        "Depth", -5.4, "depth", "for each label where the brand is in one, at most 5"
     ),
-    Weight("Length", -3, "length", "for each 8 characters beyond 24, at most 6"),
+    Weight("Length", -2.9, "length", "for each 8 characters beyond 24, at most 6"),
 )
 DEFAULTS: Mapping[str, float] = MappingProxyType({w.key: w.default for w in WEIGHTS})

@@ -143,14 +143,7 @@ class LookAlikes:
         }
         self._hits: list[int] = []
         self._database: hyperscan.Database | None = None
-        if anchors:
-            self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-            self._database.compile(
-                expressions=self.expressions,
-                ids=list(range(len(anchors))),
-                elements=len(anchors),
-                flags=_SCAN_FLAGS,
-            )
+        self._first = 0  # number of the first expression in the database
 
     def __reduce__(self) -> tuple[type["LookAlikes"], tuple[tuple[Brand, ...]]]:
         return (LookAlikes, (self.brands,))
@@ -180,12 +173,24 @@ class LookAlikes:
 
     def numbers(self, text: str) -> set[int]:
         """Positions of those `expressions` that match in a name in lower case."""
-        if self._database is None or not text:
+        if not text or not self.expressions:
             return set()
+        if self._database is None:
+            self._database = _compiled(self.expressions)
         self._hits.clear()
         data = text.encode("utf-8", "replace")
         self._database.scan(data, match_event_handler=self._on_match)
-        return set(self._hits)
+        return {number - self._first for number in self._hits if number >= self._first}
+
+    def scan_with(self, database: hyperscan.Database, first: int) -> None:
+        """
+        Search names by a database that is there, since compiling one takes a second.
+
+        Args:
+            first: number of the first of `expressions` in it; the others follow, and
+                nothing behind them.
+        """
+        self._database, self._first = database, first
 
     def _on_match(
         self, number: int, start: int, end: int, flags: int, context: object
@@ -304,6 +309,17 @@ class _View:
             end=end,
             whole=found.whole,
         )
+
+
+def _compiled(expressions: Sequence[bytes]) -> hyperscan.Database:
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    database.compile(
+        expressions=expressions,
+        ids=list(range(len(expressions))),
+        elements=len(expressions),
+        flags=_SCAN_FLAGS,
+    )
+    return database
 
 
 def _literal(text: str) -> bytes:

@@ -92,10 +92,6 @@ class RuleSet:
         self._decodes = bool(rules.regexes or rules.brands)
         self._limit_s = TIME_LIMIT_S
         self.timeouts: dict[str, int] = {}
-        if rules.brands:
-            # Tables that are read when first needed are read now: a stream that runs
-            # would stand still for it, at the first look-alike.
-            self.explain(f"{rules.brands[0].spellings[0]}-login.xn--bcher-kva.example")
 
     def __reduce__(self) -> tuple[type["RuleSet"], tuple[Rules]]:
         return (RuleSet, (self.rules,))
@@ -123,9 +119,18 @@ class RuleSet:
         if self._decodes:
             hiding.append(_A_LABEL)
             expressions += odd
-        if self._look_alikes is not None:
-            expressions += self._look_alikes.expressions
-        return Prefilter(self._scanner.literals, [*hiding, *marks], expressions)
+        looks = self._look_alikes
+        if looks is None:
+            return Prefilter(self._scanner.literals, [*hiding, *marks], expressions)
+        expressions += looks.expressions
+        found = Prefilter(self._scanner.literals, [*hiding, *marks], expressions)
+        if database := found.copied():
+            count = len(found.literals) + len(found.marks) + len(expressions)
+            looks.scan_with(database, count - len(looks.expressions))
+        # Tables that are read when first needed are read now: the stream would stand
+        # still for it, at the first look-alike.
+        self.explain(f"{looks.brands[0].spellings[0]}-login.xn--bcher-kva.example")
+        return found
 
     def judge(self, names: Iterable[str]) -> Verdict:
         """The verdict on names as issued; names on which no rule fires are left out."""

@@ -91,6 +91,7 @@ def _prefilter(marks: tuple[bytes, ...], expressions: tuple[bytes, ...]) -> Pref
 
 ON_FEED = _prefilter(MARKS, ())
 ON_LOGS = _prefilter(LEAF_MARKS, ODD_NAMES)
+WITHOUT_STREAM = RuleSet(RULES.rules)
 
 
 def says_something(name: str) -> bool:
@@ -290,6 +291,11 @@ def test_a_spelling_is_pointed_at_whatever_byte_tells_the_length(spelling: str) 
         if len(spelling) > 4 or length < 256:
             assert says_something(name)
         assert_entries_are_candidates(name)
+
+
+@given(names())
+def test_names_are_judged_alike_by_the_database_of_the_prefilter(name: str) -> None:
+    assert RULES.judge_name(name) == WITHOUT_STREAM.judge_name(name)
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)

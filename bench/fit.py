@@ -120,14 +120,12 @@ def fitted(data: Path, without: str | None = None) -> dict[str, float]:
     scale = (_ALERT - _WIDE) / (narrow - wide)
     offset = _ALERT - scale * narrow
     # The offset goes into the weights of which one always counts.
-    return {
-        weight.key: round(
-            float(weights[_AT[weight.key]]) * scale
-            + (offset if not weight.kind else 0.0),
-            1,
-        )
+    points = {
+        weight.key: float(weights[_AT[weight.key]]) * scale
+        + (0.0 if weight.kind else offset)
         for weight in WEIGHTS
     }
+    return {key: round(value, 1) + 0.0 for key, value in points.items()}  # not -0.0
 
 
 def _rows(names: Iterable[str]) -> Rows:

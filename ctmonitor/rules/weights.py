@@ -43,46 +43,84 @@ WEIGHTS: tuple[Weight, ...] = (
     Weight("Hyphenated", 85.7, "", "the brand with a hyphen in it"),
     # Where it stands.
     Weight(
-        "WholeSubdomain", -9.3, "place", "a whole token left of the registrable label"
+        "WholeSubdomain",
+        -9.3,
+        "place",
+        "the brand as a whole token left of the registrable label",
     ),
-    Weight("InsideSubdomain", -8.8, "place", "inside a word there"),
-    Weight("ErrorSubdomain", 11.9, "place", "altered there"),
+    Weight(
+        "InsideSubdomain",
+        -8.8,
+        "place",
+        "the brand inside a word left of the registrable label",
+    ),
+    Weight(
+        "ErrorSubdomain",
+        11.9,
+        "place",
+        "the brand altered, left of the registrable label",
+    ),
     Weight("WholeLabel", 0.9, "place", "the brand is all of the registrable label"),
     Weight(
-        "ErrorLabel", 20.9, "place", "its altered form is all of the registrable label"
+        "ErrorLabel", 20.9, "place", "the brand altered is all of the registrable label"
     ),
     Weight("FirstInLabel", 7.8, "place", "the registrable label begins with it"),
-    Weight("Twice", 2.8, "place", "the brand is there twice"),
+    Weight("Twice", 2.8, "place", "the brand is in the name twice"),
     # What the brand's name is like.
     Weight("Letters2", -14.9, "spelling", "the brand's name has 2 or 3 letters"),
-    Weight("Letters4", 2.4, "spelling", "it has 4 letters"),
-    Weight("Letters5", -1.9, "spelling", "it has 5 letters"),
-    Weight("Inside5", 3.3, "spelling", "5 letters, inside a longer word"),
-    Weight("SubShort", 1.7, "spelling", "5 letters or fewer, in a sub-domain"),
-    Weight("LongName", 4.2, "spelling", "for each letter beyond 6, at most 6"),
+    Weight("Letters4", 2.4, "spelling", "the brand's name has 4 letters"),
+    Weight("Letters5", -1.9, "spelling", "the brand's name has 5 letters"),
+    Weight(
+        "Inside5",
+        3.3,
+        "spelling",
+        "the brand's name has 5 letters and is inside a longer word",
+    ),
+    Weight(
+        "SubShort",
+        1.7,
+        "spelling",
+        "the brand's name has 5 letters or fewer, in a sub-domain",
+    ),
+    Weight(
+        "LongName",
+        4.2,
+        "spelling",
+        "for each letter of the brand's name beyond 6, at most 6",
+    ),
     # How ordinary it is.
     Weight(
         "CommonWord",
         -11.7,
         "ordinary",
-        "the brand's name is common in CT: per power of 4",
+        "the brand's name is a common word in CT: for each power of 4",
     ),
     Weight(
         "CommonInside",
         -8.6,
         "ordinary",
-        "its letters are common inside words: likewise",
+        "its letters are common inside words: for each power of 4",
     ),
     Weight(
-        "OrdinaryText", -16.8, "ordinary", "the altered text is common itself: likewise"
+        "OrdinaryText",
+        -16.8,
+        "ordinary",
+        "the altered text is common itself: for each power of 4",
     ),
-    Weight("OrdinaryWord", -8.6, "ordinary", "the word around it is common: likewise"),
-    Weight("PartWord", -6, "ordinary", "a part of it is a word by itself: likewise"),
+    Weight(
+        "OrdinaryWord",
+        -8.6,
+        "ordinary",
+        "the word around it is common: for each power of 4",
+    ),
+    Weight(
+        "PartWord", -6, "ordinary", "a part of it is a common word: for each power of 4"
+    ),
     Weight(
         "JoinedWord",
         -3.3,
         "ordinary",
-        "letters over its border are common in words: likewise",
+        "letters over its border are common: for each power of 4",
     ),
     # Words beside it.
     Weight("LureLogin", 19.7, "lure", "words of signing in, at most 2"),
@@ -94,7 +132,7 @@ WEIGHTS: tuple[Weight, ...] = (
     Weight("LureService", 7.2, "lure", "words of service and support, at most 2"),
     Weight("LureBeside", 11.3, "lure", "a lure in the same label as the brand"),
     Weight(
-        "SubLureBeside", -7.1, "lure", "the same where the brand is in a sub-domain"
+        "SubLureBeside", -7.1, "lure", "a lure in the brand's label, in a sub-domain"
     ),
     Weight(
         "BrandWord", 15.2, "brand's word", "words that the brand file gives, at most 2"
@@ -109,32 +147,66 @@ WEIGHTS: tuple[Weight, ...] = (
         "NothingElse", 0.5, "label", "the brand's label holds lures beside it, no more"
     ),
     Weight(
-        "SubNothingElse", 0.4, "label", "the same where the brand is in a sub-domain"
+        "SubNothingElse",
+        0.4,
+        "label",
+        "the brand's label holds no more than lures, in a sub-domain",
     ),
-    Weight("OtherLetters", 1.6, "label", "for each other letter in it, at most 12"),
-    Weight("OtherWord", -17.1, "label", "an ordinary word in it, no lure"),
+    Weight(
+        "OtherLetters",
+        1.6,
+        "label",
+        "for each other letter in the brand's label, at most 12",
+    ),
+    Weight(
+        "OtherWord", -17.1, "label", "an ordinary word in the brand's label, no lure"
+    ),
     Weight(
         "OtherText",
         -5.5,
         "label",
-        "other letters in it that are common in words: per power of 4",
+        "other letters in its label are common: for each power of 4",
     ),
     Weight(
-        "SubOtherLetters", -0, "label", "the same where the brand is in a sub-domain"
+        "SubOtherLetters",
+        0,
+        "label",
+        "for each other letter in its label, in a sub-domain",
     ),
-    Weight("Digits", 2.5, "label", "for each digit in it, at most 4"),
-    Weight("Hyphens", 3.9, "label", "for each hyphen in it, at most 4"),
-    Weight("SubHyphens", -2, "label", "the same where the brand is in a sub-domain"),
+    Weight("Digits", 2.5, "label", "for each digit in the brand's label, at most 4"),
+    Weight("Hyphens", 3.9, "label", "for each hyphen in the brand's label, at most 4"),
+    Weight(
+        "SubHyphens",
+        -2,
+        "label",
+        "for each hyphen in the brand's label, in a sub-domain",
+    ),
     # The domain above.
-    Weight("Scrambled", 25.4, "domain", "the registrable label is scrambled: 0 to 1"),
-    Weight("LureDomain", 6.5, "domain", "it is of lures: 0 to 1"),
-    Weight("KnownDomain", -6.7, "domain", "it is of common words: 0 to 1"),
     Weight(
-        "DomainText", -1.7, "domain", "its letters are common in words: per power of 4"
+        "Scrambled", 25.4, "domain", "the domain above is scrambled letters: 0 to 1"
     ),
-    Weight("UnknownDomain", 3.7, "domain", "it holds no word and no lure"),
-    Weight("DomainLetters", 0.8, "domain", "for each of its letters, at most 16"),
-    Weight("DomainDigits", 6.2, "domain", "for each of its digits, at most 4"),
+    Weight("LureDomain", 6.5, "domain", "the domain above is of lures: 0 to 1"),
+    Weight(
+        "KnownDomain", -6.7, "domain", "the domain above is of common words: 0 to 1"
+    ),
+    Weight(
+        "DomainText",
+        -1.7,
+        "domain",
+        "its letters are common in words: for each power of 4",
+    ),
+    Weight(
+        "UnknownDomain", 3.7, "domain", "the domain above holds no word and no lure"
+    ),
+    Weight(
+        "DomainLetters",
+        0.8,
+        "domain",
+        "for each letter of the domain above, at most 16",
+    ),
+    Weight(
+        "DomainDigits", 6.2, "domain", "for each digit of the domain above, at most 4"
+    ),
     Weight(
         "FreeHosting",
         40.2,
@@ -148,12 +220,15 @@ WEIGHTS: tuple[Weight, ...] = (
         "a top-level domain that is given away or very cheap",
     ),
     Weight(
-        "SubCheapTLD", 41.5, "suffix", "the same where the brand is in a sub-domain"
+        "SubCheapTLD",
+        41.5,
+        "suffix",
+        "a very cheap top-level domain, the brand in a sub-domain",
     ),
     Weight(
-        "NewTLD", 23.9, "suffix", "another one with a name of more than three letters"
+        "NewTLD", 23.9, "suffix", "another top-level domain of more than three letters"
     ),
-    Weight("ComTLD", 17.8, "suffix", "com, net, org, info, biz"),
+    Weight("ComTLD", 17.8, "suffix", "com, net and org"),
     Weight("OfficialTLD", -7, "suffix", "of schools and states: gov, edu, ac.uk"),
     Weight("HomeTLD", -3.3, "suffix", "a country's suffix that the brand has itself"),
     # The name as a whole.
@@ -173,10 +248,16 @@ WEIGHTS: tuple[Weight, ...] = (
         "Below", -17.4, "depth", "for each label left of the brand's domain, at most 5"
     ),
     Weight(
-        "ErrorBelow", -32.2, "depth", "the same where the domain is the brand altered"
+        "ErrorBelow",
+        -32.2,
+        "depth",
+        "for each label left of a domain that is the brand altered",
     ),
     Weight(
-        "Depth", -5.4, "depth", "for each label where the brand is in one, at most 5"
+        "Depth",
+        -5.4,
+        "depth",
+        "for each label of the name, the brand in a sub-domain, at most 5",
     ),
     Weight("Length", -2.9, "length", "for each 8 characters beyond 24, at most 6"),
 )

@@ -80,6 +80,16 @@ class Background:
             rarest = min(rarest, count) if start else count
         return rarest
 
+    def spoken(self, text: str) -> int:
+        """How many of its letters are in a run that ordinary names hold."""
+        runs = self._runs
+        letters = end = 0
+        for start in range(len(text) - RUN + 1):
+            if text[start : start + RUN] in runs:
+                letters += start + RUN - max(start, end)
+                end = start + RUN
+        return letters
+
     def strangeness(self, text: str) -> float:
         """
         How hard its letters are to guess, each from the one before: bits a letter.

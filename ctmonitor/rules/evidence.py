@@ -287,7 +287,7 @@ def _words(
     beside = country = ordinary = brand_words = pieces = domain_piece = ""
     spelling = resemblance.spelling
     twice = False
-    spoken = (0, "")
+    spoken = 0
     for number, part in enumerate((before, after, *others)):
         for place, piece in enumerate(_LETTERS.findall(part)):
             if piece in brand.words:
@@ -311,8 +311,8 @@ def _words(
                 rest += left
                 if left and len(piece) > 3 and table.common(piece):
                     ordinary = piece
-                elif left and (domains := table.inside(piece)):
-                    spoken = max(spoken, (domains, piece))
+                if left:
+                    spoken += min(left, table.spoken(piece))
                 beside = beside or (words[0] if words else "")
             if spelling in piece and len(spelling) > 4:
                 twice = True
@@ -326,9 +326,9 @@ def _words(
         found.append(("BrandWord", brand_words, 1))
     if ordinary:
         found.append(("OtherWord", ordinary, 1))
-    if spoken[0]:
-        text = f"{spoken[1]!r} sounds ordinary"
-        found.append(("OtherText", text, _power(spoken[0])))
+    if spoken:
+        shown = f"{spoken} letters as in words"
+        found.append(("OtherText", shown, min(spoken, 12)))
     if country:
         found.append(("Country", country, 1))
     if domain_piece:
@@ -369,8 +369,9 @@ def _domain(label: str) -> tuple[Sign, ...]:
             found.append(("LureDomain", f"{label!r} is of lures", amount))
         if known:
             found.append(("KnownDomain", f"{label!r} is of words", known / letters))
-        elif amount := _power(max(table.inside(piece) for piece in pieces)):
-            found.append(("DomainText", f"{label!r} sounds ordinary", amount))
+        elif spoken := sum(map(table.spoken, pieces)):
+            shown = f"{label!r} sounds ordinary"
+            found.append(("DomainText", shown, round(spoken / letters, 2)))
         elif not luring:
             found.append(("UnknownDomain", f"{label!r} is no word", 1))
         if not known and (amount := _scrambled(label)):

@@ -32,209 +32,212 @@ class Weight:
 
 WEIGHTS: tuple[Weight, ...] = (
     # What the resemblance is.
-    Weight("WholeWord", 78.3, "", "the brand as a whole token of the name"),
-    Weight("InsideWord", 82.7, "", "the brand inside a longer word"),
-    Weight("OwnDomain", 110.5, "", "a domain of the brand inside somebody else's"),
+    Weight("WholeWord", 75.1, "", "the brand as a whole token of the name"),
+    Weight("InsideWord", 78.9, "", "the brand inside a longer word"),
+    Weight("OwnDomain", 108.9, "", "a domain of the brand inside somebody else's"),
     Weight(
-        "TypingError", 58.9, "", "the brand with one typing error, as a whole token"
+        "TypingError", 54.4, "", "the brand with one typing error, as a whole token"
     ),
-    Weight("ErrorInside", 56.4, "", "the brand with one typing error inside a word"),
-    Weight("LookAlike", 86.5, "", "the brand in look-alike characters"),
-    Weight("Hyphenated", 85.7, "", "the brand with a hyphen in it"),
+    Weight("ErrorInside", 51.3, "", "the brand with one typing error inside a word"),
+    Weight("LookAlike", 82.9, "", "the brand in look-alike characters"),
+    Weight("Hyphenated", 83.1, "", "the brand with a hyphen in it"),
     # Where it stands.
     Weight(
         "WholeSubdomain",
-        -9.3,
+        -9.5,
         "place",
         "the brand as a whole token left of the registrable label",
     ),
     Weight(
         "InsideSubdomain",
-        -8.8,
+        -9.4,
         "place",
         "the brand inside a word left of the registrable label",
     ),
     Weight(
         "ErrorSubdomain",
-        11.9,
+        12.3,
         "place",
         "the brand altered, left of the registrable label",
     ),
-    Weight("WholeLabel", 0.9, "place", "the brand is all of the registrable label"),
+    Weight("WholeLabel", 3.7, "place", "the brand is all of the registrable label"),
     Weight(
-        "ErrorLabel", 20.9, "place", "the brand altered is all of the registrable label"
+        "ErrorLabel", 25.2, "place", "the brand altered is all of the registrable label"
     ),
-    Weight("FirstInLabel", 7.8, "place", "the registrable label begins with it"),
-    Weight("Twice", 2.8, "place", "the brand is in the name twice"),
+    Weight("FirstInLabel", 8.8, "place", "the registrable label begins with it"),
+    Weight("Twice", 4.1, "place", "the brand is in the name twice"),
     # What the brand's name is like.
-    Weight("Letters2", -14.9, "spelling", "the brand's name has 2 or 3 letters"),
-    Weight("Letters4", 2.4, "spelling", "the brand's name has 4 letters"),
-    Weight("Letters5", -1.9, "spelling", "the brand's name has 5 letters"),
+    Weight("Letters2", -15.1, "spelling", "the brand's name has 2 or 3 letters"),
+    Weight("Letters4", 3, "spelling", "the brand's name has 4 letters"),
+    Weight("Letters5", -1.8, "spelling", "the brand's name has 5 letters"),
     Weight(
         "Inside5",
-        3.3,
+        2.8,
         "spelling",
         "the brand's name has 5 letters and is inside a longer word",
     ),
     Weight(
         "SubShort",
-        1.7,
+        1.1,
         "spelling",
         "the brand's name has 5 letters or fewer, in a sub-domain",
     ),
     Weight(
         "LongName",
-        4.2,
+        4.6,
         "spelling",
         "for each letter of the brand's name beyond 6, at most 6",
     ),
     # How ordinary it is.
     Weight(
         "CommonWord",
-        -11.7,
+        -12.1,
         "ordinary",
         "the brand's name is a common word in CT: for each power of 4",
     ),
     Weight(
         "CommonInside",
-        -8.6,
+        -9.1,
         "ordinary",
         "its letters are common inside words: for each power of 4",
     ),
     Weight(
         "OrdinaryText",
-        -16.8,
+        -17.5,
         "ordinary",
         "the altered text is common itself: for each power of 4",
     ),
     Weight(
         "OrdinaryWord",
-        -8.6,
+        -8.2,
         "ordinary",
         "the word around it is common: for each power of 4",
     ),
     Weight(
-        "PartWord", -6, "ordinary", "a part of it is a common word: for each power of 4"
+        "PartWord",
+        -6.1,
+        "ordinary",
+        "a part of it is a common word: for each power of 4",
     ),
     Weight(
         "JoinedWord",
-        -3.3,
+        -3.8,
         "ordinary",
         "letters over its border are common: for each power of 4",
     ),
     # Words beside it.
-    Weight("LureLogin", 19.7, "lure", "words of signing in, at most 2"),
-    Weight("LureAlert", 15.8, "lure", "words of alarm and security, at most 2"),
-    Weight("LureMoney", 9.4, "lure", "words of payment, at most 2"),
-    Weight("LureParcel", 0, "lure", "words of delivery, at most 2"),
-    Weight("LurePrize", 9.3, "lure", "words of gifts and prizes, at most 2"),
-    Weight("LureShop", -2.9, "lure", "words of shops, at most 2"),
-    Weight("LureService", 7.2, "lure", "words of service and support, at most 2"),
-    Weight("LureBeside", 11.3, "lure", "a lure in the same label as the brand"),
+    Weight("LureLogin", 20.8, "lure", "words of signing in, at most 2"),
+    Weight("LureAlert", 17.9, "lure", "words of alarm and security, at most 2"),
+    Weight("LureMoney", 10.2, "lure", "words of payment, at most 2"),
+    Weight("LureParcel", 1.4, "lure", "words of delivery, at most 2"),
+    Weight("LurePrize", 10.3, "lure", "words of gifts and prizes, at most 2"),
+    Weight("LureShop", -4.3, "lure", "words of shops, at most 2"),
+    Weight("LureService", 7.9, "lure", "words of service and support, at most 2"),
+    Weight("LureBeside", 12.7, "lure", "a lure in the same label as the brand"),
     Weight(
-        "SubLureBeside", -7.1, "lure", "a lure in the brand's label, in a sub-domain"
+        "SubLureBeside", -6.3, "lure", "a lure in the brand's label, in a sub-domain"
     ),
     Weight(
-        "BrandWord", 15.2, "brand's word", "words that the brand file gives, at most 2"
+        "BrandWord", 16.1, "brand's word", "words that the brand file gives, at most 2"
     ),
-    Weight("Country", 9, "country", "a country beside the brand (paypal-de)"),
+    Weight("Country", 10.5, "country", "a country beside the brand (paypal-de)"),
     Weight(
-        "DomainPiece", 18.2, "domain piece", "com, net or co-jp right after the brand"
+        "DomainPiece", 20.3, "domain piece", "com, net or co-jp right after the brand"
     ),
-    Weight("DomainPieces", 11.7, "domain piece", "com, net, www elsewhere in the name"),
+    Weight("DomainPieces", 14.2, "domain piece", "com, net, www elsewhere in the name"),
     # What else the label holds.
     Weight(
-        "NothingElse", 0.5, "label", "the brand's label holds lures beside it, no more"
+        "NothingElse", 3.4, "label", "the brand's label holds lures beside it, no more"
     ),
     Weight(
         "SubNothingElse",
-        0.4,
+        1,
         "label",
         "the brand's label holds no more than lures, in a sub-domain",
     ),
     Weight(
         "OtherLetters",
-        1.6,
+        2.8,
         "label",
         "for each other letter in the brand's label, at most 12",
     ),
     Weight(
-        "OtherWord", -17.1, "label", "an ordinary word in the brand's label, no lure"
+        "OtherWord", -14.4, "label", "an ordinary word in the brand's label, no lure"
     ),
     Weight(
         "OtherText",
-        -5.5,
+        -1.5,
         "label",
-        "other letters in its label are common: for each power of 4",
+        "for each other letter in its label that is as in words, at most 12",
     ),
     Weight(
         "SubOtherLetters",
-        0,
+        0.7,
         "label",
         "for each other letter in its label, in a sub-domain",
     ),
-    Weight("Digits", 2.5, "label", "for each digit in the brand's label, at most 4"),
-    Weight("Hyphens", 3.9, "label", "for each hyphen in the brand's label, at most 4"),
+    Weight("Digits", 3.1, "label", "for each digit in the brand's label, at most 4"),
+    Weight("Hyphens", 2.9, "label", "for each hyphen in the brand's label, at most 4"),
     Weight(
         "SubHyphens",
-        -2,
+        -3.4,
         "label",
         "for each hyphen in the brand's label, in a sub-domain",
     ),
     # The domain above.
     Weight(
-        "Scrambled", 25.4, "domain", "the domain above is scrambled letters: 0 to 1"
+        "Scrambled", 19.4, "domain", "the domain above is scrambled letters: 0 to 1"
     ),
-    Weight("LureDomain", 6.5, "domain", "the domain above is of lures: 0 to 1"),
+    Weight("LureDomain", 3, "domain", "the domain above is of lures: 0 to 1"),
     Weight(
-        "KnownDomain", -6.7, "domain", "the domain above is of common words: 0 to 1"
+        "KnownDomain", -11.5, "domain", "the domain above is of common words: 0 to 1"
     ),
     Weight(
         "DomainText",
-        -1.7,
+        -9.5,
         "domain",
-        "its letters are common in words: for each power of 4",
+        "the domain above has letters as in words: 0 to 1",
     ),
     Weight(
-        "UnknownDomain", 3.7, "domain", "the domain above holds no word and no lure"
+        "UnknownDomain", 8.5, "domain", "the domain above holds no word and no lure"
     ),
     Weight(
         "DomainLetters",
-        0.8,
+        1.9,
         "domain",
         "for each letter of the domain above, at most 16",
     ),
     Weight(
-        "DomainDigits", 6.2, "domain", "for each digit of the domain above, at most 4"
+        "DomainDigits", 6.6, "domain", "for each digit of the domain above, at most 4"
     ),
     Weight(
         "FreeHosting",
-        40.2,
+        42.1,
         "suffix",
         "anybody gets a name there (github.io, duckdns.org)",
     ),
     Weight(
         "CheapTLD",
-        34.8,
+        36.7,
         "suffix",
         "a top-level domain that is given away or very cheap",
     ),
     Weight(
         "SubCheapTLD",
-        41.5,
+        41.8,
         "suffix",
         "a very cheap top-level domain, the brand in a sub-domain",
     ),
     Weight(
-        "NewTLD", 23.9, "suffix", "another top-level domain of more than three letters"
+        "NewTLD", 25.1, "suffix", "another top-level domain of more than three letters"
     ),
-    Weight("ComTLD", 17.8, "suffix", "com, net and org"),
-    Weight("OfficialTLD", -7, "suffix", "of schools and states: gov, edu, ac.uk"),
-    Weight("HomeTLD", -3.3, "suffix", "a country's suffix that the brand has itself"),
+    Weight("ComTLD", 18.8, "suffix", "com, net and org"),
+    Weight("OfficialTLD", -7.6, "suffix", "of schools and states: gov, edu, ac.uk"),
+    Weight("HomeTLD", -3.5, "suffix", "a country's suffix that the brand has itself"),
     # The name as a whole.
     Weight(
         "ServiceName",
-        -16.9,
+        -17.4,
         "service name",
         "mail, cpanel, autodiscover: every host has them",
     ),
@@ -245,17 +248,17 @@ WEIGHTS: tuple[Weight, ...] = (
         "dev, test, git, grafana: somebody's own work",
     ),
     Weight(
-        "Below", -17.4, "depth", "for each label left of the brand's domain, at most 5"
+        "Below", -18.9, "depth", "for each label left of the brand's domain, at most 5"
     ),
     Weight(
         "ErrorBelow",
-        -32.2,
+        -34,
         "depth",
         "for each label left of a domain that is the brand altered",
     ),
     Weight(
         "Depth",
-        -5.4,
+        -6.3,
         "depth",
         "for each label of the name, the brand in a sub-domain, at most 5",
     ),

@@ -12,7 +12,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,7 @@ from bench.hostlists import (
     watched,
 )
 from bench.machine import CHECKOUT
+from ctmonitor.rules.brand import Brand
 from ctmonitor.rules.brands import parse_brands
 from ctmonitor.rules.evidence import signs
 from ctmonitor.rules.hostname import host_name
@@ -96,6 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def fitted(data: Path, without: str | None = None) -> dict[str, float]:
     """The weights by key, rounded to a tenth of a point."""
     brands = watched(BRANDS)
+    listed = parse_brands(BRANDS.read_text("utf-8"), str(BRANDS))
     own = [domain for brand in brands for domain in brand.domains]
     traffic = stream(data)
     hosts = [
@@ -104,11 +106,15 @@ def fitted(data: Path, without: str | None = None) -> dict[str, float]:
         if is_tuning(phish.registrable) and phish.group != without
     ]
     benign = [
-        _rows(name for name in names if is_tuning(registrable(name)))
-        for names in (traffic, exchanged(traffic, data, own), top_domains(data))
+        _rows((name for name in names if is_tuning(registrable(name))), known)
+        for names, known in (
+            (traffic, listed),
+            (exchanged(traffic, data, own), listed),
+            (top_domains(data), list(map(_without_countries, listed))),
+        )
     ]
     weights = _regression(
-        _rows(host.name for host in hosts),
+        _rows((host.name for host in hosts), listed),
         _shares(hosts),
         list(zip(benign, (_STREAM, _EXCHANGED, _FAMOUS), strict=True)),
     )
@@ -128,8 +134,17 @@ def fitted(data: Path, without: str | None = None) -> dict[str, float]:
     return {key: round(value, 1) + 0.0 for key, value in points.items()}  # not -0.0
 
 
-def _rows(names: Iterable[str]) -> Rows:
-    brands = parse_brands(BRANDS.read_text("utf-8"), str(BRANDS))
+def _without_countries(brand: Brand) -> Brand:
+    """A brand whose list of domains is as incomplete as people's lists are."""
+    kept = {
+        domain
+        for domain in brand.domains
+        if domain.partition(".")[0] not in brand.spellings or domain[-3] != "."
+    }
+    return replace(brand, domains=frozenset(kept))
+
+
+def _rows(names: Iterable[str], brands: Sequence[Brand]) -> Rows:
     by_name = {brand.name: brand for brand in brands}
     engine = LookAlikes(brands)
     values: list[Floats] = []

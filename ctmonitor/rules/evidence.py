@@ -111,6 +111,8 @@ def signs(host: HostName, resemblance: Resemblance, brand: Brand) -> list[Sign]:
     found += _suffix(host, resemblance)
     if len(host.suffix) != 3 and host.suffix in _home(brand):
         found.append(("HomeTLD", f".{host.suffix}", 1))
+    if resemblance.trick is Trick.WHOLE and _is_national(host, resemblance, at):
+        found.append(("NationalDomain", f"{host.registrable} may be its own", 1))
     found += _name(host, at, first, resemblance)
     return found
 
@@ -135,6 +137,18 @@ def _resemblance(
             key = "WholeSubdomain" if whole else "InsideSubdomain"
         found.append((key, "sub-domain", 1))
     return found
+
+
+def _is_national(host: HostName, resemblance: Resemblance, at: int) -> bool:
+    """Whether a name is that of the brand in a country, as `google.pl`."""
+    top = host.suffix.rpartition(".")[2]
+    return (
+        resemblance.label == at
+        and resemblance.text == host.unicode[at]
+        and len(top) == 2
+        and not host.is_private
+        and top not in surroundings().cheap
+    )
 
 
 def _spelling(resemblance: Resemblance) -> list[Sign]:

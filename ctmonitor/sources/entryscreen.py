@@ -50,7 +50,7 @@ ODD_NAMES = (
     rb"(?:[^\x81]|[^\x30]\x81)\x82[\x82-\x84]",
     re.escape(COMMON_NAME) + rb"[\x0c\x12-\x16\x19-\x1b][\x82-\x84]",
     *(
-        re.escape(COMMON_NAME + tag) + rb"[\x00-\xff]{1,2}[\x20-\x7e]*[\xa0-\xff]"
+        re.escape(COMMON_NAME + tag) + rb"[\x00-\xff]{1,2}[\t\n\r -~]*[\xa0-\xff]"
         for tag in (b"\x0c", b"\x14")  # UTF8String, TeletexString
     ),
 )

@@ -277,6 +277,7 @@ def _a_label(label: str) -> str:
 @example("p\u0430ypal.com")
 @example("\u0440\u0430\u0443\u0440\u0430l.com")
 @example("x\ning.com")
+@example("x\ny.\u0430pple.com")
 @example("paypal.com.evil.ru")
 @example("PAYPAL.COM.EVIL.RU")
 @example("xn--pypal-4ve.com")

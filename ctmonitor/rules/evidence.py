@@ -270,6 +270,10 @@ def _joined(word: str, head: int, tail: int) -> tuple[str, int]:
     return best, count
 
 
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 @lru_cache(maxsize=4096)
 def _power(domains: int) -> float:
     """Of a number of domains, how often 4 goes into it: 1 is 0.5, 16 is about 2."""
@@ -352,15 +356,15 @@ def _words(
     if twice:
         found.append(("Twice", "twice", 1))
     if rest:
-        found.append((f"{sub}OtherLetters", f"{rest} other letters", min(rest, 12)))
+        found.append((f"{sub}OtherLetters", _many(rest, "other letter"), min(rest, 12)))
     elif beside or country:
         found.append((f"{sub}NothingElse", "nothing else in the label", 1))
     digits = len(_DIGIT.findall(before + after))
     if digits:
-        found.append(("Digits", f"{digits} digits", min(digits, 4)))
+        found.append(("Digits", _many(digits, "digit"), min(digits, 4)))
     hyphens = before.count("-") + after.count("-")
     if hyphens:
-        found.append((f"{sub}Hyphens", f"{hyphens} hyphens", min(hyphens, 4)))
+        found.append((f"{sub}Hyphens", _many(hyphens, "hyphen"), min(hyphens, 4)))
     return found
 
 
@@ -390,10 +394,10 @@ def _domain(label: str) -> tuple[Sign, ...]:
             found.append(("UnknownDomain", f"{label!r} is no word", 1))
         if not known and (amount := _scrambled(label)):
             found.append(("Scrambled", f"{label!r} is scrambled", amount))
-        found.append(("DomainLetters", f"{letters} letters", min(letters, 16)))
+        found.append(("DomainLetters", _many(letters, "letter"), min(letters, 16)))
     digits = len(_DIGIT.findall(label))
     if digits:
-        found.append(("DomainDigits", f"{digits} digits", min(digits, 4)))
+        found.append(("DomainDigits", _many(digits, "digit"), min(digits, 4)))
     return tuple(found)
 
 
@@ -448,7 +452,7 @@ def _name(host: HostName, at: int, first: int, resemblance: Resemblance) -> list
             key = "Depth"
         else:
             key = "Below" if resemblance.trick in _EXACT else "ErrorBelow"
-        found.append((key, f"{depth} labels", min(depth, 5)))
+        found.append((key, _many(depth, "label"), min(depth, 5)))
     if len(host.text) > 32:
         length = min((len(host.text) - 24) // 8, 6)
         found.append(("Length", f"{len(host.text)} characters", length))

@@ -16,11 +16,15 @@ from bench.load import DEFAULT_KEYWORDS
 from bench.logfiles import KEYWORDS as LOG_KEYWORDS
 from bench.logfiles import WrittenLog
 from bench.logweb import NGINX, LogWeb
+from bench.machine import CHECKOUT
 from bench.measured import Measured
 from bench.processes import Cores
 
 _PACE = 2000.0  # messages a second: what all logs together bring on a busy day
 _KEYWORDS = 2000
+_HITS = 0.01
+_RARE_HITS = 0.001  # as rules make that somebody reads
+BRANDS = CHECKOUT / "conf" / "brands.json"  # those that are shipped, some 60
 # Many, so that the database's cache has its size within the first seconds.
 _BLAST_HITS = 0.1
 
@@ -109,7 +113,7 @@ class Cases:
         self._stack = stack
         self._servers: dict[Load, LoadServer] = {}
         self._site_server: scanning.SiteServer | None = None
-        self._log_web: LogWeb | None = None
+        self._log_webs: dict[float, LogWeb] = {}
         self._tables: dict[str, Path] = {}
         self._runs = 0
         lite = self._load("lite")
@@ -126,6 +130,14 @@ class Cases:
             "feed-keywords": lambda: self._daemon(
                 replace(lite, keywords=self._keywords())
             ),
+            "feed-rare": lambda: self._daemon(replace(lite, hits=_RARE_HITS)),
+            "feed-brands": lambda: self._daemon(
+                replace(lite, hits=_RARE_HITS, keywords=self._keywords(), brands=BRANDS)
+            ),
+            "judged": lambda: self._apart(
+                inmemory.judged, self._in_memory_s, self._words(), BRANDS
+            ),
+            "compiled": lambda: self._apart(inmemory.compiled, self._words(), BRANDS),
             "peer-lite": lambda: self._peer("lite"),
             "peer-full": lambda: self._peer("full"),
             "peer-domains": lambda: self._peer("domains"),
@@ -155,7 +167,13 @@ class Cases:
             "logs-tls": lambda: self._logs(self._read_tls),
             "logs-stored": lambda: self._logs(self._read_stored),
             "logs-keywords": lambda: self._logs(self._read_keywords),
+            "logs-rare": lambda: self._logs(self._read_tiled, _RARE_HITS),
+            "logs-brands": lambda: self._logs(self._read_brands, _RARE_HITS),
             "logs-rfc6962": lambda: self._logs(self._read_classic),
+            "logs-rfc6962-rare": lambda: self._logs(self._read_classic, _RARE_HITS),
+            "logs-rfc6962-brands": lambda: self._logs(
+                self._read_classic_brands, _RARE_HITS
+            ),
             "logs-domains": lambda: self._logs(self._stream_domains),
             "logs-backlog": lambda: self._logs(self._read_all),
             "logs-live": lambda: self._logs(self._follow),
@@ -209,15 +227,20 @@ class Cases:
             path.write_text("\n".join(sorted(words)), encoding="utf-8")
         return path
 
+    def _words(self) -> list[str]:
+        return self._keywords().read_text("utf-8").split()
+
     # The logs
 
-    def _logs(self, work: Callable[[LogWeb, Path], Measured]) -> Measured:
+    def _logs(
+        self, work: Callable[[LogWeb, Path], Measured], hit_rate: float = _HITS
+    ) -> Measured:
         """`work` on the logs, with a folder of its own; a flaw without a web server."""
         if NGINX is None:
             missing = "nginx is not installed: apt-get install nginx-light"
             return Measured(1, math.nan, math.nan, flaws=(missing,))
-        if self._log_web is None:
-            folder = self._folder / "logs"
+        if hit_rate not in self._log_webs:
+            folder = self._folder / f"logs-of-{hit_rate}"
             folder.mkdir()
             web = LogWeb(
                 folder,
@@ -226,11 +249,12 @@ class Cases:
                 classic_entries=self._size.of(_CLASSIC_ENTRIES),
                 tiled_logs=_TILED_LOGS,
                 classic_logs=_CLASSIC_LOGS,
+                hit_rate=hit_rate,
             )
-            self._log_web = self._stack.enter_context(web)
+            self._log_webs[hit_rate] = self._stack.enter_context(web)
         folder = self._folder / f"logs-{self._runs}"
         folder.mkdir()
-        return work(self._log_web, folder)
+        return work(self._log_webs[hit_rate], folder)
 
     def _read_tiled(self, web: LogWeb, folder: Path) -> Measured:
         reading = logs.Reading([web.tiled(0)], LOG_KEYWORDS)
@@ -248,6 +272,16 @@ class Cases:
     def _read_keywords(self, web: LogWeb, folder: Path) -> Measured:
         reading = logs.Reading([web.tiled(0)], logs.many_keywords(_KEYWORDS))
         return self._all_found(reading, web.tiled_tree, folder)
+
+    def _read_brands(self, web: LogWeb, folder: Path) -> Measured:
+        words = logs.many_keywords(_KEYWORDS)
+        reading = logs.Reading([web.tiled(0)], words, brands=BRANDS)
+        return self._all_found(reading, web.tiled_tree, folder)
+
+    def _read_classic_brands(self, web: LogWeb, folder: Path) -> Measured:
+        words = logs.many_keywords(_KEYWORDS)
+        reading = logs.Reading([web.classic(0)], words, brands=BRANDS)
+        return self._all_found(reading, web.classic_tree, folder)
 
     def _read_classic(self, web: LogWeb, folder: Path) -> Measured:
         reading = logs.Reading([web.classic(0)], LOG_KEYWORDS)

@@ -22,12 +22,13 @@ _PEER_LIMIT_S = 60.0
 @dataclass(frozen=True, slots=True)
 class Load:
     """
-    What a load server sends; each field is an option of bench/load.py.
+    What a load server sends, each field but `brands` an option of bench/load.py.
 
     Args:
         rate: messages a second, 0 for as fast as the client reads.
         messages, seconds: of one connection, 0 for no limit.
         keywords: a file with one a line; None for the usual five.
+        brands: a file for the daemon's `BrandFile`; None for none.
     """
 
     kind: str = "lite"
@@ -37,6 +38,7 @@ class Load:
     hits: float = 0.01
     issuer_noise: float = 0.0
     keywords: Path | None = None
+    brands: Path | None = None
     timestamped: bool = False
 
     def arguments(self) -> list[str]:
@@ -105,6 +107,7 @@ class DaemonRun:
         sent: what the load server told: messages, hits, seconds.
         tally: the daemon's summary line.
         seconds: from the first byte sent to the last finding stored and printed.
+        start_s: from the start of its process to its connection.
         rss_mb: memory over the time of sending, evenly spaced.
         delays_s: of each finding, from frame sent to row stored and line printed.
         log: what the daemon wrote into its log and on standard error.
@@ -113,6 +116,7 @@ class DaemonRun:
     sent: dict[str, Any]
     tally: dict[str, int]
     seconds: float
+    start_s: float
     cpu_s: float
     rss_mb: Sequence[float]
     highest_rss_mb: float
@@ -169,8 +173,10 @@ def run_daemon(
     config = _write_settings(server, folder, queue_messages)
     out = _Findings()
     script = ("certstreammonitor.py", "-c", config)
+    started_s = time.monotonic()
     with Child(script, core, out.take) as daemon:
         _told_while_alive(server, daemon)  # that it is connected
+        start_s = time.monotonic() - started_s
         before_sending()
         began_cpu_s = daemon.cpu_s()
         server.go()
@@ -186,6 +192,7 @@ def run_daemon(
         sent=sent,
         tally=out.tally(),
         seconds=out.last_s - sent["began_s"],
+        start_s=start_s,
         cpu_s=cpu_s,
         rss_mb=rss_mb,
         highest_rss_mb=highest_mb,
@@ -215,6 +222,8 @@ def _write_settings(server: LoadServer, folder: Path, queue_messages: int) -> Pa
         "[SEARCH]\n"
         f"SearchKeywords = {'|'.join(words)}\n"
         "DetectionThreshold = 2\n"
+        f"BrandFile = {server.load.brands or ''}\n"
+        "AlertScore = 1000\n"  # the findings are those of the keywords
         "[SOURCES]\n"
         f"Queue_Messages = {queue_messages}\n"
         "[SERVER]\n"
@@ -240,6 +249,7 @@ def measured_daemon(server: LoadServer, folder: Path, cores: Cores) -> Measured:
         growth=growth(run.rss_mb),
         p50_s=_percentile(delays_s, 0.50),
         p99_s=_percentile(delays_s, 0.99),
+        first_s=run.start_s,
         flaws=run.flaws(),
     )
 

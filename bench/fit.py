@@ -12,7 +12,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,7 @@ from bench.hostlists import (
     watched,
 )
 from bench.machine import CHECKOUT
+from ctmonitor.rules.brand import Brand
 from ctmonitor.rules.brands import parse_brands
 from ctmonitor.rules.evidence import signs
 from ctmonitor.rules.hostname import host_name
@@ -42,7 +43,7 @@ _KEYS = [weight.key for weight in WEIGHTS]
 _AT = {key: number for number, key in enumerate(_KEYS)}
 
 # What a name of each kind counts in the fit.
-_STREAM, _EXCHANGED, _FAMOUS = 1.0, 1.0, 2.0
+_STREAM, _EXCHANGED, _FAMOUS = 2.0, 1.0, 4.0
 # Of a brand with more hosts than this, each counts less, so that one campaign against
 # `steam` does not decide what speaks against all.
 _MOST_OF_A_BRAND = 300
@@ -96,6 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def fitted(data: Path, without: str | None = None) -> dict[str, float]:
     """The weights by key, rounded to a tenth of a point."""
     brands = watched(BRANDS)
+    listed = parse_brands(BRANDS.read_text("utf-8"), str(BRANDS))
     own = [domain for brand in brands for domain in brand.domains]
     traffic = stream(data)
     hosts = [
@@ -104,11 +106,15 @@ def fitted(data: Path, without: str | None = None) -> dict[str, float]:
         if is_tuning(phish.registrable) and phish.group != without
     ]
     benign = [
-        _rows(name for name in names if is_tuning(registrable(name)))
-        for names in (traffic, exchanged(traffic, data, own), top_domains(data))
+        _rows((name for name in names if is_tuning(registrable(name))), known)
+        for names, known in (
+            (traffic, listed),
+            (exchanged(traffic, data, own), listed),
+            (top_domains(data), list(map(_without_countries, listed))),
+        )
     ]
     weights = _regression(
-        _rows(host.name for host in hosts),
+        _rows((host.name for host in hosts), listed),
         _shares(hosts),
         list(zip(benign, (_STREAM, _EXCHANGED, _FAMOUS), strict=True)),
     )
@@ -120,18 +126,25 @@ def fitted(data: Path, without: str | None = None) -> dict[str, float]:
     scale = (_ALERT - _WIDE) / (narrow - wide)
     offset = _ALERT - scale * narrow
     # The offset goes into the weights of which one always counts.
-    return {
-        weight.key: round(
-            float(weights[_AT[weight.key]]) * scale
-            + (offset if not weight.kind else 0.0),
-            1,
-        )
+    points = {
+        weight.key: float(weights[_AT[weight.key]]) * scale
+        + (0.0 if weight.kind else offset)
         for weight in WEIGHTS
     }
+    return {key: round(value, 1) + 0.0 for key, value in points.items()}  # not -0.0
 
 
-def _rows(names: Iterable[str]) -> Rows:
-    brands = parse_brands(BRANDS.read_text("utf-8"), str(BRANDS))
+def _without_countries(brand: Brand) -> Brand:
+    """A brand whose list of domains is as incomplete as people's lists are."""
+    kept = {
+        domain
+        for domain in brand.domains
+        if domain.partition(".")[0] not in brand.spellings or domain[-3] != "."
+    }
+    return replace(brand, domains=frozenset(kept))
+
+
+def _rows(names: Iterable[str], brands: Sequence[Brand]) -> Rows:
     by_name = {brand.name: brand for brand in brands}
     engine = LookAlikes(brands)
     values: list[Floats] = []
@@ -144,8 +157,8 @@ def _rows(names: Iterable[str]) -> Rows:
         host = host_name(name)
         for found in engine.find(host):
             row = np.zeros(len(_KEYS))
-            for sign in signs(host, found, by_name[found.brand]):
-                row[_AT[sign.key]] += sign.amount
+            for key, _, amount in signs(host, found, by_name[found.brand]):
+                row[_AT[key]] += amount
             values.append(row)
             positions.append(count - 1)
     return Rows(np.array(values), np.array(positions), count)

@@ -35,7 +35,7 @@ class Reading:
 
     Args:
         logs: members of a log list.
-        keywords: of the configuration.
+        keywords: of the configuration; brands: its `BrandFile`, None for none.
         once: to the heads of now; else as a daemon.
         start: for logs without a position.
         is_stored: into a database of its own; else nothing is.
@@ -43,6 +43,7 @@ class Reading:
 
     logs: Sequence[dict[str, Any]]
     keywords: Sequence[str]
+    brands: Path | None = None
     ca_file: Path | None = None
     once: bool = True
     start: str = "beginning"
@@ -56,6 +57,8 @@ class Reading:
             "[SEARCH]\n"
             f"SearchKeywords = {'|'.join(self.keywords)}\n"
             "DetectionThreshold = 1\n"
+            f"BrandFile = {self.brands or ''}\n"
+            "AlertScore = 1000\n"  # the findings are those of the keywords
             "[SOURCES]\n"
             "Source = logs\n"
             f"Log_List = {listed}\n"

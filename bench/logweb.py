@@ -35,13 +35,15 @@ class LogWeb(Child):
         classic_entries: int,
         tiled_logs: int,
         classic_logs: int,
+        hit_rate: float = 0.01,
     ) -> None:
         assert NGINX is not None
         self.folder = folder
-        self.tiled_tree = write_log(folder / "tiled", tiled_entries)
+        self.tiled_tree = write_log(folder / "tiled", tiled_entries, hit_rate=hit_rate)
         self.classic_tree = write_log(
             folder / "classic",
             classic_entries,
+            hit_rate=hit_rate,
             has_tiles=False,
             has_replies=True,
             seed=2,

@@ -15,8 +15,8 @@ class Measured:
         rss_mb: the most memory in use.
         growth: memory in the last third of the time, in shares of the first third.
         p50_s, p99_s: from frame sent to row stored, where that was measured.
-        first_s: from the start of a program to its first connection or finding,
-            likewise.
+        first_s: from the start of a program to its connection, or its first connection
+            or finding, likewise.
         flaws: why it must not be compared, in words; empty when all is well.
     """
 

@@ -343,10 +343,10 @@ def picture(results: Sequence[Scores]) -> str:
         )
 
     def x(rate: float) -> float:
-        return 60 + (log10(rate) + 5) / 3 * 500
+        return round(60 + (log10(rate) + 5) / 3 * 500, 1)
 
     def y(recall: float) -> float:
-        return 340 - 300 * recall
+        return round(340 - 300 * recall, 1)
 
     for power in range(-5, -1):
         place = x(10.0**power)
@@ -361,7 +361,7 @@ def picture(results: Sequence[Scores]) -> str:
         colour = _COLOURS[number % len(_COLOURS)]
         for benign, dash in ((one.stream, ""), (one.exchanged, "5 4")):
             points = " ".join(
-                f"{x(rate):.1f},{y(recall_by_lot(one.hosts, benign, rate)):.1f}"
+                f"{x(rate)},{y(recall_by_lot(one.hosts, benign, rate))}"
                 for rate in _RATES_DRAWN
             )
             style = {"stroke_dasharray": dash} if dash else {}

@@ -160,6 +160,10 @@ def _cpu(rounds: Rounds) -> str:
     return f"{written(median(map(_cpu_us, rounds)), 'µs')} of CPU"
 
 
+def _cpu_s(rounds: Rounds) -> str:
+    return f"{written(median(m.cpu_s for m in rounds), 's')} of CPU"
+
+
 def _delays(rounds: Rounds) -> str:
     return f"half within {written(median(m.p50_s for m in rounds), 's')}"
 
@@ -228,6 +232,46 @@ ROWS = (
         figure=_rate,
         show=_rate_and_cpu,
         aim=Aim(0.7, at_least=True),
+    ),
+    Row(
+        name="brands",
+        title="feed, lite, 0.1 % hits, look-alikes of 60 brands and 2,000 keywords",
+        against="the same with 5 keywords alone",
+        case="feed-brands",
+        base="feed-rare",
+        figure=_rate,
+        show=_rate_and_cpu,
+        aim=Aim(0.6, at_least=True),
+    ),
+    Row(
+        name="brands-start",
+        title="from start to the connection, look-alikes of 60 brands, 2,000 keywords",
+        case="feed-brands",
+        base=None,
+        figure=_first_s,
+        show=_rate_and_cpu,
+        aim=Aim(3, at_least=False),
+        unit="s",
+    ),
+    Row(
+        name="brands-compiled",
+        title="these rules made of their files, as at each reload",
+        case="compiled",
+        base=None,
+        figure=_first_s,
+        show=_cpu_s,
+        aim=Aim(3, at_least=False),
+        unit="s",
+    ),
+    Row(
+        name="judged",
+        title="one name with a look-alike judged in full, all these rules",
+        case="judged",
+        base=None,
+        figure=_cpu_us,
+        show=_alone,
+        aim=Aim(60, at_least=False),
+        unit="µs",
     ),
     Row(
         name="paced-lite",
@@ -331,6 +375,26 @@ ROWS = (
         figure=_rate,
         show=_rate_and_cpu,
         aim=Aim(12, at_least=True),
+    ),
+    Row(
+        name="logs-brands",
+        title="static log, 0.1 % hits, look-alikes of 60 brands and 2,000 keywords",
+        against="the same with 5 keywords alone",
+        case="logs-brands",
+        base="logs-rare",
+        figure=_rate,
+        show=_rate_and_cpu,
+        aim=Aim(0.6, at_least=True),
+    ),
+    Row(
+        name="logs-rfc6962-brands",
+        title="log of RFC 6962, the same rules",
+        against="the same with 5 keywords alone",
+        case="logs-rfc6962-brands",
+        base="logs-rfc6962-rare",
+        figure=_rate,
+        show=_rate_and_cpu,
+        aim=Aim(0.6, at_least=True),
     ),
     Row(
         name="logs-domains",

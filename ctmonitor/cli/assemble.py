@@ -16,7 +16,7 @@ from ctmonitor.rules.ruleset import Rules, RuleSet
 from ctmonitor.sources.base import Scanner, Source
 from ctmonitor.sources.both import BothSources
 from ctmonitor.sources.certstream import CertstreamSource, Feed, shown
-from ctmonitor.sources.entryscreen import FOREIGN_NAMES, LEAF_MARKS
+from ctmonitor.sources.entryscreen import LEAF_MARKS, ODD_NAMES
 from ctmonitor.sources.failover import FailoverSource
 from ctmonitor.sources.logcursor import LogCursor
 from ctmonitor.sources.message import MARKS
@@ -81,14 +81,14 @@ def reads_logs(config: Config) -> bool:
 def scanner(config: Config, ruleset: RuleSet) -> Scanner | None:
     """The prefilter for what the sources bring; None when it steps aside."""
     marks: list[bytes] = []
-    foreign: tuple[bytes, ...] = ()
+    odd: tuple[bytes, ...] = ()
     # Each source has its own: in DER the two bytes of a feed's come by chance.
     if reads_logs(config):
         marks += LEAF_MARKS
-        foreign = FOREIGN_NAMES
+        odd = ODD_NAMES
     if reads_feed(config) or "replay" in config.source:
         marks += MARKS
-    return ruleset.prefilter(marks, foreign)
+    return ruleset.prefilter(marks, odd)
 
 
 def user_agent(config: Config) -> str:

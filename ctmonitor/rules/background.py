@@ -9,9 +9,11 @@ Source of the table: bench/background.py, which also says whence the names are.
 """
 
 import gzip
+from collections import Counter
 from collections.abc import Iterable
 from functools import cache
 from importlib import resources
+from math import log2
 from typing import NamedTuple
 
 # Letters of the runs that are counted: the length from which spellings are looked for
@@ -27,6 +29,7 @@ class Seen(NamedTuple):
 
 
 _NEVER = Seen(0, 0)
+_MOST_BITS = 10.0  # of a pair of letters that is in no run
 
 
 class Background:
@@ -43,10 +46,23 @@ class Background:
         self.domains = domains
         self._words = words
         self._runs = runs
+        firsts: Counter[str] = Counter()
+        pairs: Counter[str] = Counter()
+        for run, count in runs.items():
+            firsts[run[0]] += count
+            pairs[run[:2]] += count
+        self._bits = {
+            pair: log2(firsts[pair[0]] / count) for pair, count in pairs.items()
+        }
 
     def word(self, text: str) -> Seen:
         """In how many domains it is a whole run of letters; (0, 0) for rare ones."""
         return self._words.get(text, _NEVER)
+
+    def common(self, text: str) -> int:
+        """In how many domains it is a whole run of letters, in the commoner place."""
+        seen = self._words.get(text)
+        return 0 if seen is None else max(seen)
 
     def inside(self, text: str) -> int:
         """
@@ -55,11 +71,34 @@ class Background:
         0 for rare ones, and for texts of less than five letters, which stand in
         everything.
         """
+        get = self._runs.get
+        rarest = 0
+        for start in range(len(text) - RUN + 1):
+            count = get(text[start : start + RUN])
+            if count is None:
+                return 0
+            rarest = min(rarest, count) if start else count
+        return rarest
+
+    def spoken(self, text: str) -> int:
+        """How many of its letters are in a run that ordinary names hold."""
         runs = self._runs
-        get = runs.get
-        return min(
-            (get(text[i : i + RUN], 0) for i in range(len(text) - RUN + 1)), default=0
-        )
+        letters = end = 0
+        for start in range(len(text) - RUN + 1):
+            if text[start : start + RUN] in runs:
+                letters += start + RUN - max(start, end)
+                end = start + RUN
+        return letters
+
+    def strangeness(self, text: str) -> float:
+        """
+        How hard its letters are to guess, each from the one before: bits a letter.
+
+        About 3 for words, 5 and more for letters by lot; 0 for less than two letters.
+        """
+        bits = self._bits
+        pairs = [bits.get(text[i : i + 2], _MOST_BITS) for i in range(len(text) - 1)]
+        return sum(pairs) / len(pairs) if pairs else 0.0
 
 
 @cache

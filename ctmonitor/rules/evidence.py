@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from math import log
-from typing import NamedTuple
 
 from ctmonitor.model.verdict import Reason
 from ctmonitor.rules.background import RUN, background
@@ -35,36 +34,33 @@ _LURE_KEYS = {
     Topic.SHOP: "LureShop",
     Topic.SERVICE: "LureService",
 }
-_EXACT = {Trick.WHOLE: "WholeWord", Trick.INSIDE: "InsideWord"}
-_OTHER = {
-    Trick.DOMAIN: "OwnDomain",
-    Trick.HYPHEN: "Hyphenated",
-    Trick.HOMOGLYPH: "LookAlike",
-    Trick.CONFUSABLE: "LookAlike",
+_EXACT = frozenset((Trick.WHOLE, Trick.INSIDE))
+# The weight of each trick, as a whole token and inside a word.
+_TRICK_KEYS = dict.fromkeys(Trick, ("TypingError", "ErrorInside")) | {
+    Trick.WHOLE: ("WholeWord", "WholeWord"),
+    Trick.INSIDE: ("InsideWord", "InsideWord"),
+    Trick.DOMAIN: ("OwnDomain", "OwnDomain"),
+    Trick.HYPHEN: ("Hyphenated", "Hyphenated"),
+    Trick.HOMOGLYPH: ("LookAlike", "LookAlike"),
+    Trick.CONFUSABLE: ("LookAlike", "LookAlike"),
 }
+# The same parts come again and again, and making one costs more than finding it.
+_reason = lru_cache(maxsize=16384)(Reason)
 
 _PLAIN = frozenset(("com", "net", "org"))
 _OFFICIAL = re.compile(r"(?:gov|gob|gouv|govt|edu|ac|mil|sch|go|school|museum|bank)\b")
 _PIECES = frozenset(("com", "net", "org", "co", "www", "http", "https"))
 _LETTERS = re.compile(r"[^\W\d_]+")
+_JOINTS = re.compile(r"[\W_]+")
 _DIGIT = re.compile(r"\d")
-_HARD = re.compile(r"[^aeiouy\W\d_]{4,}|(?<=[a-z])\d+(?=[a-z])")
-_VOWEL = re.compile("[aeiouy]")
+_MIXED = re.compile(r"(?<=[a-z])\d+(?=[a-z])")
+# Bits a pair of letters: words of European languages have about 3.
+_SPEAKABLE = 4.0
 
 
-class Sign(NamedTuple):
-    """
-    One part of a score before it is weighed.
-
-    Args:
-        key: of its weight.
-        text: what a person is shown.
-        amount: how much of it there is.
-    """
-
-    key: str
-    text: str
-    amount: float = 1
+# One part of a score before it is weighed: the key of its weight, what a person is
+# shown, and how much of it there is. Plain tuples: a name has eight of them.
+Sign = tuple[str, str, float]
 
 
 def evidence(
@@ -84,15 +80,12 @@ def evidence(
         weights: one for each of `WEIGHTS`.
     """
     found = signs(host, resemblance, brand)
-    first = found[0]
-    reasons = [
-        Reason(
-            first.text, str(resemblance.trick), round(weights[first.key]), brand.name
-        )
-    ]
+    key, text, _ = found[0]
+    trick = resemblance.trick.value
+    reasons = [_reason(text, trick, round(weights[key]), brand.name)]
     for key, text, amount in found[1:]:
         if points := round(weights[key] * amount):
-            reasons.append(Reason(text, _KINDS[key], points, brand.name))
+            reasons.append(_reason(text, _KINDS[key], points, brand.name))
     return tuple(reasons)
 
 
@@ -117,7 +110,9 @@ def signs(host: HostName, resemblance: Resemblance, brand: Brand) -> list[Sign]:
         found += _domain(host.unicode[at])
     found += _suffix(host, resemblance)
     if len(host.suffix) != 3 and host.suffix in _home(brand):
-        found.append(Sign("HomeTLD", f".{host.suffix}"))
+        found.append(("HomeTLD", f".{host.suffix}", 1))
+    if resemblance.trick is Trick.WHOLE and _is_national(host, resemblance, at):
+        found.append(("NationalDomain", f"{host.registrable} may be its own", 1))
     found += _name(host, at, first, resemblance)
     return found
 
@@ -127,66 +122,113 @@ def _resemblance(
 ) -> list[Sign]:
     trick, text = resemblance.trick, resemblance.text
     whole = resemblance.whole
+    key = _TRICK_KEYS[trick][not whole]
     altered = trick not in _EXACT and trick is not Trick.DOMAIN
-    key = _EXACT.get(trick) or _OTHER.get(trick)
-    found = [Sign(key or ("TypingError" if whole else "ErrorInside"), text)]
+    found: list[Sign] = [(key, text, 1)]
     if resemblance.place is Place.REGISTRABLE:
         if not before and not after:
-            found.append(
-                Sign("ErrorLabel" if altered else "WholeLabel", "nothing else")
-            )
+            found.append(("ErrorLabel" if altered else "WholeLabel", "nothing else", 1))
         elif not before:
-            found.append(Sign("FirstInLabel", "in front"))
+            found.append(("FirstInLabel", "in front", 1))
     else:
         if altered:
             key = "ErrorSubdomain"
         else:
             key = "WholeSubdomain" if whole else "InsideSubdomain"
-        found.append(Sign(key, "sub-domain"))
+        found.append((key, "sub-domain", 1))
     return found
+
+
+def _is_national(host: HostName, resemblance: Resemblance, at: int) -> bool:
+    """Whether a name is that of the brand in a country, as `google.pl`."""
+    top = host.suffix.rpartition(".")[2]
+    return (
+        resemblance.label == at
+        and resemblance.text == host.unicode[at]
+        and len(top) == 2
+        and not host.is_private
+        and top not in surroundings().cheap
+    )
 
 
 def _spelling(resemblance: Resemblance) -> list[Sign]:
     size = len(resemblance.spelling)
     if size <= 5:
         key = "Letters2" if size <= 3 else f"Letters{size}"
-        found = [Sign(key, f"{size} letters")]
+        found: list[Sign] = [(key, f"{size} letters", 1)]
         if size == 5 and not resemblance.whole:
-            found.append(Sign("Inside5", "5 letters inside a word"))
+            found.append(("Inside5", "5 letters inside a word", 1))
         if resemblance.place is not Place.REGISTRABLE:
-            found.append(Sign("SubShort", "short in a sub-domain"))
+            found.append(("SubShort", "short in a sub-domain", 1))
         return found
     if size > 6:
-        return [Sign("LongName", f"{size} letters", min(size - 6, 6))]
+        return [("LongName", f"{size} letters", min(size - 6, 6))]
     return []
 
 
 def _ordinary(resemblance: Resemblance, before: str, after: str) -> list[Sign]:
     table = background()
-    found = []
+    common = table.common
+    found: list[Sign] = []
     spelling = resemblance.spelling
-    place = resemblance.place is not Place.REGISTRABLE
-    text = "".join(_LETTERS.findall(resemblance.text))
+    text = resemblance.text
+    if not text.isalnum():
+        text = _JOINTS.sub("", text)
+        spelling = _JOINTS.sub("", spelling)
     if resemblance.whole:
-        if amount := _power(table.word(spelling)[place]):
-            found.append(Sign("CommonWord", f"{spelling!r} is common", amount))
-    elif amount := _power(table.inside(spelling)):
-        found.append(Sign("CommonInside", f"{spelling!r} is common in words", amount))
-    if text != spelling and (
-        amount := _power(
-            max(table.word(text)) if resemblance.whole else table.inside(text)
-        )
-    ):
-        found.append(Sign("OrdinaryText", f"{text!r} is ordinary", amount))
+        seen = table.word(spelling)
+        place = resemblance.place is not Place.REGISTRABLE
+        if domains := seen[place]:
+            found.append(("CommonWord", f"{spelling!r} is common", _power(domains)))
+    elif domains := _inside(spelling):
+        shown = f"{spelling!r} is common in words"
+        found.append(("CommonInside", shown, _power(domains)))
+    if text != spelling:
+        # `cloud` in `xcloud`: what an error leaves may be a word, too.
+        domains = 0
+        for word in (text, text[1:], text[:-1]):
+            if spelling not in word:
+                domains = max(domains, common(word))
+        if not resemblance.whole and spelling not in text:
+            domains = max(domains, table.inside(text))
+        if domains:
+            found.append(("OrdinaryText", f"{text!r} is ordinary", _power(domains)))
     if not resemblance.whole:
-        head, tail = _letters_before(before), _letters_after(after)
-        word = f"{head}{text}{tail}"
-        if amount := _power(max(table.word(word))):
-            found.append(Sign("OrdinaryWord", f"{word!r} is an ordinary word", amount))
-        joined, amount = _joined(word, len(head), len(tail))
-        if amount:
-            found.append(Sign("JoinedWord", f"part of a word with {joined!r}", amount))
+        found += _around(text, _letters_before(before), _letters_after(after))
     return found
+
+
+def _around(text: str, head: str, tail: str) -> list[Sign]:
+    """
+    Whether what resembles a brand is a part of an ordinary word.
+
+    Args:
+        head, tail: the letters right before and behind it.
+    """
+    common = background().common
+    found: list[Sign] = []
+    word = f"{head}{text}{tail}"
+    if domains := common(word):
+        shown = f"{word!r} is an ordinary word"
+        found.append(("OrdinaryWord", shown, _power(domains)))
+    # The word `team` of `steam` in `ourteamsteam`, the word `post` of `poste`.
+    parts = [text[k:] for k in range(1, len(text) - 3)] if head else []
+    if tail:
+        parts += [text[:k] for k in range(4, len(text))]
+    best = max(parts, key=common, default="")
+    if domains := common(best):
+        shown = f"{best!r} is a word by itself"
+        found.append(("PartWord", shown, _power(domains)))
+    joined, domains = _joined(word, len(head), len(tail))
+    if domains:
+        shown = f"part of a word with {joined!r}"
+        found.append(("JoinedWord", shown, _power(domains)))
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _inside(spelling: str) -> int:
+    return background().inside(spelling)
 
 
 def _letters_before(text: str) -> str:
@@ -205,7 +247,7 @@ def _letters_after(text: str) -> str:
     return text[:end]
 
 
-def _joined(word: str, head: int, tail: int) -> tuple[str, float]:
+def _joined(word: str, head: int, tail: int) -> tuple[str, int]:
     """
     The commonest five letters over one of the two borders inside a word.
 
@@ -225,9 +267,14 @@ def _joined(word: str, head: int, tail: int) -> tuple[str, float]:
             run = word[start : start + RUN]
             if (seen := inside(run)) > count:
                 best, count = run, seen
-    return best, _power(count)
+    return best, count
 
 
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+@lru_cache(maxsize=4096)
 def _power(domains: int) -> float:
     """Of a number of domains, how often 4 goes into it: 1 is 0.5, 16 is about 2."""
     return round(log(1 + domains, 4), 2)
@@ -253,9 +300,12 @@ def _words(
     rest = 0
     table = background()
     countries = surroundings().countries
+    # The label that somebody registered is the last of the others.
+    registered = len(others) + (resemblance.place is Place.REGISTRABLE) + 1
     beside = country = ordinary = brand_words = pieces = domain_piece = ""
     spelling = resemblance.spelling
     twice = False
+    spoken = 0
     for number, part in enumerate((before, after, *others)):
         for place, piece in enumerate(_LETTERS.findall(part)):
             if piece in brand.words:
@@ -269,7 +319,7 @@ def _words(
                 elif piece not in ("www", "co"):
                     pieces = piece
                 continue
-            if number < 2 and piece in countries:
+            if number < registered and piece in countries:
                 country = piece
                 continue
             words, left = lured(piece)
@@ -277,46 +327,51 @@ def _words(
                 topics.setdefault(_LURE_KEYS[lures()[word]], []).append(word)
             if number < 2:
                 rest += left
-                if left and len(piece) > 3 and max(table.word(piece)):
+                if left and len(piece) > 3 and table.common(piece):
                     ordinary = piece
+                if left:
+                    spoken += min(left, table.spoken(piece))
                 beside = beside or (words[0] if words else "")
             if spelling in piece and len(spelling) > 4:
                 twice = True
     for key, listed in topics.items():
         distinct = list(dict.fromkeys(listed))
-        found.append(Sign(key, ", ".join(distinct[:2]), min(len(distinct), 2)))
+        found.append((key, ", ".join(distinct[:2]), min(len(distinct), 2)))
     sub = "Sub" if resemblance.place is not Place.REGISTRABLE else ""
     if beside:
-        found.append(Sign(f"{sub}LureBeside", f"beside {beside!r}"))
+        found.append((f"{sub}LureBeside", f"beside {beside!r}", 1))
     if brand_words:
-        found.append(Sign("BrandWord", brand_words))
+        found.append(("BrandWord", brand_words, 1))
     if ordinary:
-        found.append(Sign("OtherWord", ordinary))
+        found.append(("OtherWord", ordinary, 1))
+    if spoken:
+        shown = f"{spoken} letters as in words"
+        found.append(("OtherText", shown, min(spoken, 12)))
     if country:
-        found.append(Sign("Country", country))
+        found.append(("Country", country, 1))
     if domain_piece:
-        found.append(Sign("DomainPiece", domain_piece))
+        found.append(("DomainPiece", domain_piece, 1))
     if pieces:
-        found.append(Sign("DomainPieces", pieces))
+        found.append(("DomainPieces", pieces, 1))
     if twice:
-        found.append(Sign("Twice", "twice"))
+        found.append(("Twice", "twice", 1))
     if rest:
-        found.append(Sign(f"{sub}OtherLetters", f"{rest} other letters", min(rest, 12)))
+        found.append((f"{sub}OtherLetters", _many(rest, "other letter"), min(rest, 12)))
     elif beside or country:
-        found.append(Sign(f"{sub}NothingElse", "nothing else in the label"))
+        found.append((f"{sub}NothingElse", "nothing else in the label", 1))
     digits = len(_DIGIT.findall(before + after))
     if digits:
-        found.append(Sign("Digits", f"{digits} digits", min(digits, 4)))
+        found.append(("Digits", _many(digits, "digit"), min(digits, 4)))
     hyphens = before.count("-") + after.count("-")
     if hyphens:
-        found.append(Sign(f"{sub}Hyphens", f"{hyphens} hyphens", min(hyphens, 4)))
+        found.append((f"{sub}Hyphens", _many(hyphens, "hyphen"), min(hyphens, 4)))
     return found
 
 
 @lru_cache(maxsize=4096)
 def _domain(label: str) -> tuple[Sign, ...]:
     """What the registrable label is like, when the brand stands left of it."""
-    found = []
+    found: list[Sign] = []
     pieces = _LETTERS.findall(label)
     letters = sum(map(len, pieces))
     if letters:
@@ -325,30 +380,35 @@ def _domain(label: str) -> tuple[Sign, ...]:
         known = sum(
             len(piece)
             for piece in pieces
-            if len(piece) > 2 and piece not in luring and max(table.word(piece))
+            if len(piece) > 2 and piece not in luring and table.common(piece)
         )
         if luring:
             amount = sum(map(len, luring)) / letters
-            found.append(Sign("LureDomain", f"{label!r} is of lures", amount))
+            found.append(("LureDomain", f"{label!r} is of lures", amount))
         if known:
-            found.append(Sign("KnownDomain", f"{label!r} is of words", known / letters))
+            found.append(("KnownDomain", f"{label!r} is of words", known / letters))
+        elif spoken := sum(map(table.spoken, pieces)):
+            shown = f"{label!r} sounds ordinary"
+            found.append(("DomainText", shown, round(spoken / letters, 2)))
         elif not luring:
-            scrambled = _scrambled("".join(pieces), label)
-            if scrambled:
-                found.append(Sign("Scrambled", f"{label!r} is scrambled", scrambled))
-        found.append(Sign("DomainLetters", f"{letters} letters", min(letters, 16)))
+            found.append(("UnknownDomain", f"{label!r} is no word", 1))
+        if not known and (amount := _scrambled(label)):
+            found.append(("Scrambled", f"{label!r} is scrambled", amount))
+        found.append(("DomainLetters", _many(letters, "letter"), min(letters, 16)))
     digits = len(_DIGIT.findall(label))
     if digits:
-        found.append(Sign("DomainDigits", f"{digits} digits", min(digits, 4)))
+        found.append(("DomainDigits", _many(digits, "digit"), min(digits, 4)))
     return tuple(found)
 
 
-def _scrambled(letters: str, label: str) -> float:
+def _scrambled(label: str) -> float:
     """From 0, a word that can be spoken, to 1: letters and digits by lot."""
-    hard = sum(map(len, _HARD.findall(label)))
-    vowels = len(_VOWEL.findall(letters)) / len(letters)
-    amount = hard / len(label) + (0.5 if vowels < 0.2 else 0)
-    return round(min(1.0, amount), 2)
+    pieces = [piece for piece in _LETTERS.findall(label) if len(piece) > 2]
+    if not pieces:
+        return 0.0
+    strangest = max(background().strangeness(piece) for piece in pieces)
+    mixed = len(_MIXED.findall(label)) / 2
+    return round(min(1.0, max(0.0, strangest - _SPEAKABLE) / _SPEAKABLE + mixed), 2)
 
 
 @lru_cache(maxsize=1024)
@@ -364,36 +424,36 @@ def _suffix(host: HostName, resemblance: Resemblance) -> list[Sign]:
     around = surroundings()
     is_free = host.is_private and suffix.partition(".")[0] not in _PIECES
     if is_free or registrable in around.hosting or suffix in around.hosting:
-        return [Sign("FreeHosting", f".{suffix if host.is_private else registrable}")]
+        return [("FreeHosting", f".{suffix if host.is_private else registrable}", 1)]
     if suffix in around.cheap or top in around.cheap:
         if resemblance.place is Place.REGISTRABLE:
-            return [Sign("CheapTLD", f".{suffix}")]
-        return [Sign("SubCheapTLD", f".{suffix}")]
+            return [("CheapTLD", f".{suffix}", 1)]
+        return [("SubCheapTLD", f".{suffix}", 1)]
     if top in _PLAIN and suffix == top:
-        return [Sign("ComTLD", f".{suffix}")]
+        return [("ComTLD", f".{suffix}", 1)]
     if _OFFICIAL.match(suffix):
-        return [Sign("OfficialTLD", f".{suffix}")]
+        return [("OfficialTLD", f".{suffix}", 1)]
     if len(top) > 3:
-        return [Sign("NewTLD", f".{suffix}")]
+        return [("NewTLD", f".{suffix}", 1)]
     return []
 
 
 def _name(host: HostName, at: int, first: int, resemblance: Resemblance) -> list[Sign]:
-    found = []
+    found: list[Sign] = []
     around = surroundings()
     labels = host.labels[first:at]
     if labels and labels[0] in around.services:
-        found.append(Sign("ServiceName", labels[0]))
+        found.append(("ServiceName", labels[0], 1))
     elif work := next((label for label in labels if label in around.work), ""):
-        found.append(Sign("WorkName", work))
+        found.append(("WorkName", work, 1))
     depth = at - (at > 0 and host.labels[0] == "www")
     if depth > 0:
         if resemblance.place is not Place.REGISTRABLE:
             key = "Depth"
         else:
             key = "Below" if resemblance.trick in _EXACT else "ErrorBelow"
-        found.append(Sign(key, f"{depth} labels", min(depth, 5)))
+        found.append((key, _many(depth, "label"), min(depth, 5)))
     if len(host.text) > 32:
         length = min((len(host.text) - 24) // 8, 6)
-        found.append(Sign("Length", f"{len(host.text)} characters", length))
+        found.append(("Length", f"{len(host.text)} characters", length))
     return found

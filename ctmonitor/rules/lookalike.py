@@ -38,6 +38,9 @@ _MIN_GLUED = 3
 # A piece that more registrable domains hold than one in so many (`master`, `office`) is
 # a word of its own, and a longer one is taken.
 _COMMON_ONE_IN = 2500
+# Behind the spelling, in own domains that are told from others in the raw stream. That
+# of `amazontrust.com` has nine; with all, expressions take twice as long to compile.
+_MAX_REST = 10
 # Places of one name that are looked at; no real name has so many, and one of 4 kB that
 # is made of them must not cost more than 5 ms.
 _MAX_PLACES = 250
@@ -46,15 +49,12 @@ _MAX_FOUND = 16
 # enough to say something.
 _MIN_DOMAIN_LABEL = 5
 
-# Before a name in DER stand the tag of a string or a dNSName and the length: one byte,
-# or, from 128 characters on, up to four behind one that counts them.
-_TAG = rb"[\x0c\x12-\x16\x19-\x1b\x81\x82]"
-_LONG = rb"(?:\x82|\x83[\x00-\xff]|\x84[\x00-\xff]{2})[\x00-\xff]"
-# Behind these a letter is none of the name: it is a length in DER, or the end of an
-# escape in JSON.
-_CODE = rb"(?:\\|" + _TAG + b"|" + _LONG + b")"
-# What may stand left of a whole token: no letter.
-_LEFT = rb"(?:^|[^a-z]|" + _CODE + rb"[a-z])"
+# Before a name in DER stand the tag of a string or a dNSName and the length; before the
+# last byte of a length of more than one, 0x81. (Names of 256 characters and more are
+# looked at whatever they say.) In JSON a name may begin behind an escape, as `\n`.
+_BEFORE = rb"[\\\x0c\x12-\x16\x19-\x1b\x81\x82]"
+# What may stand left of a whole token: no letter, unless it is a length or an escape.
+_LEFT = b"(?:^|[^a-z]|" + _BEFORE + b"[a-z])"
 # What may stand right of it: no letter, and nothing that only issuers have behind their
 # names (`Amazon RSA 2048 M02`, `Microsoft%20Azure`).
 _RIGHT = rb"(?:[^a-z %]|$)"
@@ -143,14 +143,7 @@ class LookAlikes:
         }
         self._hits: list[int] = []
         self._database: hyperscan.Database | None = None
-        if anchors:
-            self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-            self._database.compile(
-                expressions=self.expressions,
-                ids=list(range(len(anchors))),
-                elements=len(anchors),
-                flags=_SCAN_FLAGS,
-            )
+        self._first = 0  # number of the first expression in the database
 
     def __reduce__(self) -> tuple[type["LookAlikes"], tuple[tuple[Brand, ...]]]:
         return (LookAlikes, (self.brands,))
@@ -160,8 +153,7 @@ class LookAlikes:
         for brand in self.brands:
             owned = sorted(
                 {form for d in brand.domains for form in (d, d.replace(".", "-"))},
-                key=len,
-                reverse=True,
+                key=lambda form: (-len(form), form),
             )
             for text in brand.spellings:
                 spelling = _Spelling(
@@ -180,12 +172,24 @@ class LookAlikes:
 
     def numbers(self, text: str) -> set[int]:
         """Positions of those `expressions` that match in a name in lower case."""
-        if self._database is None or not text:
+        if not text or not self.expressions:
             return set()
+        if self._database is None:
+            self._database = _compiled(self.expressions)
         self._hits.clear()
         data = text.encode("utf-8", "replace")
         self._database.scan(data, match_event_handler=self._on_match)
-        return set(self._hits)
+        return {number - self._first for number in self._hits if number >= self._first}
+
+    def scan_with(self, database: hyperscan.Database, first: int) -> None:
+        """
+        Search names by a database that is there, since compiling one takes a second.
+
+        Args:
+            first: number of the first of `expressions` in it; the others follow, and
+                nothing behind them.
+        """
+        self._database, self._first = database, first
 
     def _on_match(
         self, number: int, start: int, end: int, flags: int, context: object
@@ -312,6 +316,17 @@ class _View:
         )
 
 
+def _compiled(expressions: Sequence[bytes]) -> hyperscan.Database:
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    database.compile(
+        expressions=expressions,
+        ids=list(range(len(expressions))),
+        elements=len(expressions),
+        flags=_SCAN_FLAGS,
+    )
+    return database
+
+
 def _literal(text: str) -> bytes:
     return re.escape(text).encode("ascii")
 
@@ -374,10 +389,13 @@ def _exact(text: str, owned: Collection[str]) -> Iterator[bytes]:
     size = re.escape(bytes([len(text)]))
     # A name of 46 characters begins behind the code of a dot. In a class the dot stands
     # last, since `[.` begins a collating element if `.]` ends it.
-    lengths = _TAG + rb"\.|" + _LONG + b"[" + size + b".]"
-    begins = b"(?:^|" + lengths + b")" + literal + b"[^ %]"
+    begins = b"(?:^|" + _BEFORE + rb"\.)" + literal + b"[^ %]"
     yield b"(?:" + begins + b"|[^" + size + b".]" + literal + b"(?:[^ %]|$))"
-    rests = [domain[len(text) :] for domain in owned if domain.startswith(text)]
+    rests = [
+        domain[len(text) :]
+        for domain in owned
+        if domain.startswith(text) and len(domain) <= len(text) + _MAX_REST
+    ]
     yield rb"\." + literal + _unless(rests, at_end=_GOES_ON, never=b" %")
 
 
@@ -408,7 +426,7 @@ def _unless_before(start: str) -> bytes:
     last = _literal(start[-1])
     choices = [b"^", b"[^" + last + b"]"]
     if len(start) == 1:
-        choices.append(_CODE + last)
+        choices.append(_BEFORE + last)
     else:
         choices.append(_unless_before(start[:-1]) + last)
     return b"(?:" + b"|".join(choices) + b")"

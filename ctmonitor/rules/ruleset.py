@@ -101,7 +101,7 @@ class RuleSet:
         return len(self._keywords)
 
     def prefilter(
-        self, marks: Sequence[bytes] = (), foreign: Sequence[bytes] = ()
+        self, marks: Sequence[bytes] = (), odd: Sequence[bytes] = ()
     ) -> Prefilter | None:
         """
         A prefilter over bytes that hold names in UTF-8; None when it steps aside.
@@ -109,8 +109,8 @@ class RuleSet:
         Args:
             marks: what the format of the bytes can hide a literal behind, as `\\u` in
                 JSON.
-            foreign: expressions of Hyperscan for names that are not all ASCII, of which
-                keywords say nothing that no literal says.
+            odd: expressions of Hyperscan for names of which no literal tells what
+                expressions and look-alikes find in them.
         """
         if self.unfilterable:
             return None
@@ -118,10 +118,19 @@ class RuleSet:
         expressions: list[bytes] = []
         if self._decodes:
             hiding.append(_A_LABEL)
-            expressions += foreign
-        if self._look_alikes is not None:
-            expressions += self._look_alikes.expressions
-        return Prefilter(self._scanner.literals, [*hiding, *marks], expressions)
+            expressions += odd
+        looks = self._look_alikes
+        if looks is None:
+            return Prefilter(self._scanner.literals, [*hiding, *marks], expressions)
+        expressions += looks.expressions
+        found = Prefilter(self._scanner.literals, [*hiding, *marks], expressions)
+        if database := found.copied():
+            count = len(found.literals) + len(found.marks) + len(expressions)
+            looks.scan_with(database, count - len(looks.expressions))
+        # Tables that are read when first needed are read now: the stream would stand
+        # still for it, at the first look-alike.
+        self.explain(f"{looks.brands[0].spellings[0]}-login.xn--bcher-kva.example")
+        return found
 
     def judge(self, names: Iterable[str]) -> Verdict:
         """The verdict on names as issued; names on which no rule fires are left out."""

@@ -32,141 +32,238 @@ class Weight:
 
 WEIGHTS: tuple[Weight, ...] = (
     # What the resemblance is.
-    Weight("WholeWord", 80.2, "", "the brand as a whole token of the name"),
-    Weight("InsideWord", 80.8, "", "the brand inside a longer word"),
-    Weight("OwnDomain", 112.9, "", "a domain of the brand inside somebody else's"),
-    Weight(
-        "TypingError", 55.8, "", "the brand with one typing error, as a whole token"
-    ),
-    Weight("ErrorInside", 53.5, "", "the brand with one typing error inside a word"),
-    Weight("LookAlike", 82.9, "", "the brand in look-alike characters"),
-    Weight("Hyphenated", 82, "", "the brand with a hyphen in it"),
+    Weight("WholeWord", 74.7, "", "the brand as a whole token of the name"),
+    Weight("InsideWord", 79.1, "", "the brand inside a longer word"),
+    Weight("OwnDomain", 109.7, "", "a domain of the brand inside somebody else's"),
+    Weight("TypingError", 54, "", "the brand with one typing error, as a whole token"),
+    Weight("ErrorInside", 50.8, "", "the brand with one typing error inside a word"),
+    Weight("LookAlike", 83.5, "", "the brand in look-alike characters"),
+    Weight("Hyphenated", 83.5, "", "the brand with a hyphen in it"),
     # Where it stands.
     Weight(
-        "WholeSubdomain", -4.4, "place", "a whole token left of the registrable label"
+        "WholeSubdomain",
+        -9.2,
+        "place",
+        "the brand as a whole token left of the registrable label",
     ),
-    Weight("InsideSubdomain", -3.5, "place", "inside a word there"),
-    Weight("ErrorSubdomain", 17.9, "place", "altered there"),
-    Weight("WholeLabel", 4.6, "place", "the brand is all of the registrable label"),
     Weight(
-        "ErrorLabel", 25.4, "place", "its altered form is all of the registrable label"
+        "InsideSubdomain",
+        -9.6,
+        "place",
+        "the brand inside a word left of the registrable label",
     ),
-    Weight("FirstInLabel", 11.1, "place", "the registrable label begins with it"),
-    Weight("Twice", 1, "place", "the brand is there twice"),
+    Weight(
+        "ErrorSubdomain",
+        12.5,
+        "place",
+        "the brand altered, left of the registrable label",
+    ),
+    Weight("WholeLabel", -8.8, "place", "the brand is all of the registrable label"),
+    Weight(
+        "ErrorLabel", 26.5, "place", "the brand altered is all of the registrable label"
+    ),
+    Weight("FirstInLabel", 9.3, "place", "the registrable label begins with it"),
+    Weight("Twice", 4.3, "place", "the brand is in the name twice"),
     # What the brand's name is like.
-    Weight("Letters2", -19.2, "spelling", "the brand's name has 2 or 3 letters"),
-    Weight("Letters4", 1.9, "spelling", "it has 4 letters"),
-    Weight("Letters5", -3, "spelling", "it has 5 letters"),
-    Weight("Inside5", 4.4, "spelling", "5 letters, inside a longer word"),
-    Weight("SubShort", 1.2, "spelling", "5 letters or fewer, in a sub-domain"),
-    Weight("LongName", 4.2, "spelling", "for each letter beyond 6, at most 6"),
+    Weight("Letters2", -14.5, "spelling", "the brand's name has 2 or 3 letters"),
+    Weight("Letters4", 4.3, "spelling", "the brand's name has 4 letters"),
+    Weight("Letters5", -1, "spelling", "the brand's name has 5 letters"),
+    Weight(
+        "Inside5",
+        2.1,
+        "spelling",
+        "the brand's name has 5 letters and is inside a longer word",
+    ),
+    Weight(
+        "SubShort",
+        0.2,
+        "spelling",
+        "the brand's name has 5 letters or fewer, in a sub-domain",
+    ),
+    Weight(
+        "LongName",
+        4.6,
+        "spelling",
+        "for each letter of the brand's name beyond 6, at most 6",
+    ),
     # How ordinary it is.
     Weight(
         "CommonWord",
-        -12.7,
+        -12.8,
         "ordinary",
-        "the brand's name is common in CT: per power of 4",
+        "the brand's name is a common word in CT: for each power of 4",
     ),
     Weight(
         "CommonInside",
-        -9.2,
+        -9.4,
         "ordinary",
-        "its letters are common inside words: likewise",
+        "its letters are common inside words: for each power of 4",
     ),
     Weight(
-        "OrdinaryText", -15.6, "ordinary", "the altered text is common itself: likewise"
+        "OrdinaryText",
+        -18.1,
+        "ordinary",
+        "the altered text is common itself: for each power of 4",
     ),
-    Weight("OrdinaryWord", -6, "ordinary", "the word around it is common: likewise"),
+    Weight(
+        "OrdinaryWord",
+        -8.3,
+        "ordinary",
+        "the word around it is common: for each power of 4",
+    ),
+    Weight(
+        "PartWord",
+        -6.3,
+        "ordinary",
+        "a part of it is a common word: for each power of 4",
+    ),
     Weight(
         "JoinedWord",
-        -4.7,
+        -3.9,
         "ordinary",
-        "letters over its border are common in words: likewise",
+        "letters over its border are common: for each power of 4",
     ),
     # Words beside it.
-    Weight("LureLogin", 21.7, "lure", "words of signing in, at most 2"),
-    Weight("LureAlert", 16, "lure", "words of alarm and security, at most 2"),
-    Weight("LureMoney", 11.8, "lure", "words of payment, at most 2"),
-    Weight("LureParcel", 1.1, "lure", "words of delivery, at most 2"),
-    Weight("LurePrize", 7.6, "lure", "words of gifts and prizes, at most 2"),
-    Weight("LureShop", -6.1, "lure", "words of shops, at most 2"),
-    Weight("LureService", 5.4, "lure", "words of service and support, at most 2"),
-    Weight("LureBeside", 12, "lure", "a lure in the same label as the brand"),
+    Weight("LureLogin", 21.5, "lure", "words of signing in, at most 2"),
+    Weight("LureAlert", 18.5, "lure", "words of alarm and security, at most 2"),
+    Weight("LureMoney", 10.6, "lure", "words of payment, at most 2"),
+    Weight("LureParcel", 1.4, "lure", "words of delivery, at most 2"),
+    Weight("LurePrize", 10.7, "lure", "words of gifts and prizes, at most 2"),
+    Weight("LureShop", -4.6, "lure", "words of shops, at most 2"),
+    Weight("LureService", 8.2, "lure", "words of service and support, at most 2"),
+    Weight("LureBeside", 13.1, "lure", "a lure in the same label as the brand"),
     Weight(
-        "SubLureBeside", -5.6, "lure", "the same where the brand is in a sub-domain"
+        "SubLureBeside", -6.5, "lure", "a lure in the brand's label, in a sub-domain"
     ),
     Weight(
-        "BrandWord", 14.9, "brand's word", "words that the brand file gives, at most 2"
+        "BrandWord", 16.7, "brand's word", "words that the brand file gives, at most 2"
     ),
-    Weight("Country", 10.5, "country", "a country beside the brand (paypal-de)"),
+    Weight("Country", 10.9, "country", "a country beside the brand (paypal-de)"),
     Weight(
-        "DomainPiece", 20.3, "domain piece", "com, net or co-jp right after the brand"
+        "DomainPiece", 21, "domain piece", "com, net or co-jp right after the brand"
     ),
-    Weight("DomainPieces", 13.9, "domain piece", "com, net, www elsewhere in the name"),
+    Weight("DomainPieces", 14.7, "domain piece", "com, net, www elsewhere in the name"),
     # What else the label holds.
     Weight(
-        "NothingElse", 5.7, "label", "the brand's label holds lures beside it, no more"
+        "NothingElse", 3.7, "label", "the brand's label holds lures beside it, no more"
     ),
     Weight(
-        "SubNothingElse", -2.1, "label", "the same where the brand is in a sub-domain"
+        "SubNothingElse",
+        1,
+        "label",
+        "the brand's label holds no more than lures, in a sub-domain",
     ),
-    Weight("OtherLetters", 1.7, "label", "for each other letter in it, at most 12"),
-    Weight("OtherWord", -15.9, "label", "an ordinary word in it, no lure"),
     Weight(
-        "SubOtherLetters", -0, "label", "the same where the brand is in a sub-domain"
+        "OtherLetters",
+        3,
+        "label",
+        "for each other letter in the brand's label, at most 12",
     ),
-    Weight("Digits", 3.1, "label", "for each digit in it, at most 4"),
-    Weight("Hyphens", 2.2, "label", "for each hyphen in it, at most 4"),
-    Weight("SubHyphens", -2.4, "label", "the same where the brand is in a sub-domain"),
+    Weight(
+        "OtherWord", -14.8, "label", "an ordinary word in the brand's label, no lure"
+    ),
+    Weight(
+        "OtherText",
+        -1.6,
+        "label",
+        "for each other letter in its label that is as in words, at most 12",
+    ),
+    Weight(
+        "SubOtherLetters",
+        0.7,
+        "label",
+        "for each other letter in its label, in a sub-domain",
+    ),
+    Weight("Digits", 3.3, "label", "for each digit in the brand's label, at most 4"),
+    Weight("Hyphens", 3.2, "label", "for each hyphen in the brand's label, at most 4"),
+    Weight(
+        "SubHyphens",
+        -3.5,
+        "label",
+        "for each hyphen in the brand's label, in a sub-domain",
+    ),
     # The domain above.
-    Weight("Scrambled", 20.4, "domain", "the registrable label is scrambled: 0 to 1"),
-    Weight("LureDomain", 2.5, "domain", "it is of lures: 0 to 1"),
-    Weight("KnownDomain", -13.1, "domain", "it is of common words: 0 to 1"),
-    Weight("DomainLetters", 0.7, "domain", "for each of its letters, at most 16"),
-    Weight("DomainDigits", 5.1, "domain", "for each of its digits, at most 4"),
+    Weight("Scrambled", 20, "domain", "the domain above is scrambled letters: 0 to 1"),
+    Weight("LureDomain", 3.2, "domain", "the domain above is of lures: 0 to 1"),
+    Weight(
+        "KnownDomain", -12.5, "domain", "the domain above is of common words: 0 to 1"
+    ),
+    Weight(
+        "DomainText",
+        -9.9,
+        "domain",
+        "the domain above has letters as in words: 0 to 1",
+    ),
+    Weight(
+        "UnknownDomain", 8.9, "domain", "the domain above holds no word and no lure"
+    ),
+    Weight(
+        "DomainLetters",
+        2,
+        "domain",
+        "for each letter of the domain above, at most 16",
+    ),
+    Weight(
+        "DomainDigits", 6.9, "domain", "for each digit of the domain above, at most 4"
+    ),
     Weight(
         "FreeHosting",
-        40.4,
+        43.7,
         "suffix",
         "anybody gets a name there (github.io, duckdns.org)",
     ),
     Weight(
         "CheapTLD",
-        33.8,
+        36.1,
         "suffix",
         "a top-level domain that is given away or very cheap",
     ),
     Weight(
-        "SubCheapTLD", 41.4, "suffix", "the same where the brand is in a sub-domain"
+        "SubCheapTLD",
+        43.2,
+        "suffix",
+        "a very cheap top-level domain, the brand in a sub-domain",
     ),
     Weight(
-        "NewTLD", 20.1, "suffix", "another one with a name of more than three letters"
+        "NewTLD", 29.1, "suffix", "another top-level domain of more than three letters"
     ),
-    Weight("ComTLD", 15.4, "suffix", "com, net, org, info, biz"),
-    Weight("OfficialTLD", -7.5, "suffix", "of schools and states: gov, edu, ac.uk"),
-    Weight("HomeTLD", -3.1, "suffix", "a country's suffix that the brand has itself"),
+    Weight("ComTLD", 19.4, "suffix", "com, net and org"),
+    Weight("OfficialTLD", -8.4, "suffix", "of schools and states: gov, edu, ac.uk"),
+    Weight("HomeTLD", -3.7, "suffix", "a country's suffix that the brand has itself"),
+    Weight(
+        "NationalDomain",
+        -20.9,
+        "suffix",
+        "nothing but the brand below a country's suffix, as google.pl",
+    ),
     # The name as a whole.
     Weight(
         "ServiceName",
-        -18.6,
+        -17.3,
         "service name",
         "mail, cpanel, autodiscover: every host has them",
     ),
     Weight(
         "WorkName",
-        -13.3,
+        -11.3,
         "service name",
         "dev, test, git, grafana: somebody's own work",
     ),
     Weight(
-        "Below", -19.4, "depth", "for each label left of the brand's domain, at most 5"
+        "Below", -18.6, "depth", "for each label left of the brand's domain, at most 5"
     ),
     Weight(
-        "ErrorBelow", -35.7, "depth", "the same where the domain is the brand altered"
+        "ErrorBelow",
+        -35,
+        "depth",
+        "for each label left of a domain that is the brand altered",
     ),
     Weight(
-        "Depth", -4.2, "depth", "for each label where the brand is in one, at most 5"
+        "Depth",
+        -6.4,
+        "depth",
+        "for each label of the name, the brand in a sub-domain, at most 5",
     ),
-    Weight("Length", -3.7, "length", "for each 8 characters beyond 24, at most 6"),
+    Weight("Length", -3.1, "length", "for each 8 characters beyond 24, at most 6"),
 )
 DEFAULTS: Mapping[str, float] = MappingProxyType({w.key: w.default for w in WEIGHTS})

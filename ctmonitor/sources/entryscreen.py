@@ -41,13 +41,18 @@ LEAF_MARKS = (
     COMMON_NAME + bytes((UNIVERSAL_STRING,)),
 )
 
-# A common name that is not all ASCII, in which a letter can look like another one, as
-# an expression of Hyperscan: a string of one of the types with a byte or more for each
-# character, its length, and text up to the first such byte. What follows on a name in
-# a certificate is no text before it is such a byte.
-FOREIGN_NAMES = (
-    re.escape(COMMON_NAME)
-    + rb"[\x0c\x12-\x16\x19-\x1b](?s:.){1,3}[\x20-\x7e]{0,255}[\xc0-\xff]",
+# Expressions of Hyperscan for names of which no text tells what rules find in them.
+# Longer than any host name: the length takes two bytes or more, of which any may be the
+# code of a letter. (0x30 0x81 0x82 0x82 begins a list of 130 bytes and its first name.)
+# A common name that is not all ASCII: text as far as the first byte of another kind,
+# which is none of those that follow a name in a certificate.
+ODD_NAMES = (
+    rb"(?:[^\x81]|[^\x30]\x81)\x82[\x82-\x84]",
+    re.escape(COMMON_NAME) + rb"[\x0c\x12-\x16\x19-\x1b][\x82-\x84]",
+    *(
+        re.escape(COMMON_NAME + tag) + rb"[\x00-\xff]{1,2}[\t\n\r -~]*[\xa0-\xff]"
+        for tag in (b"\x0c", b"\x14")  # UTF8String, TeletexString
+    ),
 )
 
 # Parsed without a pause; of a usual tile it is all. What a hostile log fills with names

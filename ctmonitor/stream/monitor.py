@@ -38,7 +38,7 @@ from ctmonitor.net.route import Proxy, Route
 from ctmonitor.net.useragent import NO_CONTACT, user_agent
 from ctmonitor.rules.pattern import check
 from ctmonitor.rules.ruleset import Rules, RuleSet
-from ctmonitor.sources.entryscreen import FOREIGN_NAMES, LEAF_MARKS, candidates
+from ctmonitor.sources.entryscreen import LEAF_MARKS, ODD_NAMES, candidates
 from ctmonitor.sources.evidence import Evidence
 from ctmonitor.sources.fleet import Fleet
 from ctmonitor.sources.follower import Follower, LogStatus, Manner, Pace
@@ -135,7 +135,7 @@ class LogMonitor:
         self._match = _ruleset(match)
         self._scanner = None
         if self._match is not None:
-            self._scanner = self._match.prefilter(LEAF_MARKS, FOREIGN_NAMES)
+            self._scanner = self._match.prefilter(LEAF_MARKS, ODD_NAMES)
         try:
             begin = start if isinstance(start, Start) else Start.parse(str(start))
             begin.check(now_utc())

@@ -23,6 +23,21 @@ def test_inside_words_the_rarest_run_of_letters_counts(text: str, domains: int) 
     assert read_background(TABLE).inside(text) == domains
 
 
+@pytest.mark.parametrize(
+    ("text", "letters"),
+    [("orange", 6), ("xorangex", 6), ("orangxrange", 10), ("oran", 0), ("qwertz", 0)],
+)
+def test_letters_as_in_words_are_counted_once(text: str, letters: int) -> None:
+    assert read_background(TABLE).spoken(text) == letters
+
+
+def test_letters_by_lot_are_stranger_than_words() -> None:
+    table = background()
+
+    assert table.strangeness("schmidt") < table.strangeness("whbnhq")
+    assert table.strangeness("x") == 0
+
+
 def test_the_table_of_the_package_knows_ordinary_words_and_no_others() -> None:
     table = background()
 

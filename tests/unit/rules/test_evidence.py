@@ -151,7 +151,7 @@ def test_a_name_without_a_suffix_is_judged_too() -> None:
         "paypal", "paypal", "paypal", Trick.WHOLE, Place.REGISTRABLE, 0, 0, 6, True
     )
 
-    assert signs(host_name("paypal"), found, BY_NAME["paypal"])[0].key == "WholeWord"
+    assert signs(host_name("paypal"), found, BY_NAME["paypal"])[0][0] == "WholeWord"
 
 
 _LABEL = st.text(st.sampled_from("abcing-paypl.0159ups\u00e4\u0430"), max_size=30)
@@ -167,5 +167,5 @@ def test_any_name_gets_keys_that_have_a_weight(
 
     for found in ENGINE.find(host):
         listed = signs(host, found, BY_NAME[found.brand])
-        assert {sign.key for sign in listed} <= keys
-        assert all(0 <= sign.amount <= 16 for sign in listed)
+        assert {key for key, _, _ in listed} <= keys
+        assert all(0 <= amount <= 16 for _, _, amount in listed)

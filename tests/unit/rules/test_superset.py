@@ -9,18 +9,23 @@ entries of both kinds of log.
 import json
 from collections.abc import Iterator
 from itertools import product
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from ctmonitor.ct.tile import TileLeaves
+from ctmonitor.ct.x509 import certificate_of
 from ctmonitor.rules.brand import Brand
+from ctmonitor.rules.brands import parse_brands
 from ctmonitor.rules.prefilter import Prefilter
 from ctmonitor.rules.regexes import parse_regexes
 from ctmonitor.rules.ruleset import Rules, RuleSet
 from ctmonitor.sources import entryscreen, screen
-from ctmonitor.sources.entryscreen import FOREIGN_NAMES, LEAF_MARKS
-from ctmonitor.sources.message import MARKS
+from ctmonitor.sources.entryscreen import LEAF_MARKS, ODD_NAMES
+from ctmonitor.sources.message import MARKS, parse
+from tests.data import VECTORS, shared
 from tests.unit.ct.making import (
     BMP,
     COMMON_NAME,
@@ -33,6 +38,7 @@ from tests.unit.ct.making import (
 )
 from tests.unit.sources.entryruns import Made, get_entries, tile
 
+CHECKOUT = Path(__file__).parents[3]
 BRANDS = (
     Brand("paypal", ("paypal",), frozenset({"paypal.com", "paypal.co.uk"})),
     Brand("microsoft", ("microsoft", "office365"), frozenset({"live.com"})),
@@ -90,7 +96,8 @@ def _prefilter(marks: tuple[bytes, ...], expressions: tuple[bytes, ...]) -> Pref
 
 
 ON_FEED = _prefilter(MARKS, ())
-ON_LOGS = _prefilter(LEAF_MARKS, FOREIGN_NAMES)
+ON_LOGS = _prefilter(LEAF_MARKS, ODD_NAMES)
+WITHOUT_STREAM = RuleSet(RULES.rules)
 
 
 def says_something(name: str) -> bool:
@@ -270,6 +277,7 @@ def _a_label(label: str) -> str:
 @example("p\u0430ypal.com")
 @example("\u0440\u0430\u0443\u0440\u0430l.com")
 @example("x\ning.com")
+@example("x\ny.\u0430pple.com")
 @example("paypal.com.evil.ru")
 @example("PAYPAL.COM.EVIL.RU")
 @example("xn--pypal-4ve.com")
@@ -290,6 +298,11 @@ def test_a_spelling_is_pointed_at_whatever_byte_tells_the_length(spelling: str) 
         if len(spelling) > 4 or length < 256:
             assert says_something(name)
         assert_entries_are_candidates(name)
+
+
+@given(names())
+def test_names_are_judged_alike_by_the_database_of_the_prefilter(name: str) -> None:
+    assert RULES.judge_name(name) == WITHOUT_STREAM.judge_name(name)
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
@@ -318,3 +331,46 @@ def test_a_common_name_in_another_script_is_a_candidate() -> None:
         foreign = Made(tbs_certificate(subject=[attribute(COMMON_NAME, name)]))
         found = entryscreen.candidates(tile([quiet, foreign, quiet]), ON_LOGS)
         assert found == [1]
+
+
+# What was recorded
+
+
+@pytest.fixture(scope="module")
+def shipped() -> RuleSet:
+    """The brands that come with the program."""
+    path = CHECKOUT / "conf" / "brands.json"
+    brands = parse_brands(path.read_text("utf-8"), str(path))
+    return RuleSet(Rules("secure|login", threshold=2, brands=brands))
+
+
+def test_recorded_entries_with_something_to_say_are_candidates(
+    shipped: RuleSet,
+) -> None:
+    scanner = shipped.prefilter(LEAF_MARKS, ODD_NAMES)
+    for number in range(4):
+        body = shared(f"static-ct/navigli2025h2/tile/data/00{number}").read_bytes()
+        leaves = TileLeaves.parse(body, number, 256)
+        said = {
+            one
+            for one in range(len(leaves))
+            if shipped.judge(certificate_of(leaves.entry(one))[0].names).names
+        }
+        assert said
+        assert said <= set(entryscreen.candidates(leaves, scanner))
+
+
+def test_recorded_messages_with_something_to_say_are_candidates(
+    shipped: RuleSet,
+) -> None:
+    scanner = shipped.prefilter(MARKS)
+    said = 0
+    for path in sorted((VECTORS / "certstream").glob("*.jsonl")):
+        recorded = path.read_bytes().splitlines()
+        picked = set(screen.candidates(recorded, scanner))
+        for number, frame in enumerate(recorded):
+            sighting, _ = parse(frame, "feed")
+            if sighting is not None and shipped.judge(sighting.names).names:
+                said += 1
+                assert number in picked
+    assert said

@@ -14,7 +14,8 @@ def test_keys_are_unique_and_fit_for_a_file_of_settings() -> None:
     assert [key for key in counts if not re.fullmatch("[A-Z][A-Za-z0-9]+", key)] == []
 
 
-def test_each_has_a_line_of_help_and_a_default() -> None:
+def test_each_has_a_line_of_help_of_its_own_and_a_default() -> None:
+    assert len({weight.help for weight in WEIGHTS}) == len(WEIGHTS)
     for weight in WEIGHTS:
         assert weight.help
         assert "\n" not in weight.help

@@ -13,7 +13,7 @@ from ctmonitor.sources.base import Scanner
 log = logging.getLogger(__name__)
 
 # Between two looks at the files of rules; two that agree make a change.
-_LOOK_S = 2.0
+_LOOK_S = 0.5
 
 Exchange = Callable[[RuleSet, Scanner | None], None]
 

@@ -228,7 +228,7 @@ class _File(Generic[_T]):
             if minutes >= size:
                 count = minutes // size
                 return f", {count} {unit}{'s' if count > 1 else ''} old"
-        return ", new"
+        return ", less than a minute old"
 
 
 _AnyFile = (

@@ -216,7 +216,9 @@ class LookAlikes:
             return []
         found: list[_Found] = []
         places = 0
-        for anchor in {self._anchors[number] for number in numbers}:
+        # In the order of the brands, so that of two that are as good the same is first
+        # in every run; a set of texts has another order in each.
+        for anchor in dict.fromkeys(self._anchors[n] for n in sorted(numbers)):
             at = view.text.find(anchor)
             while at >= 0 and places < _MAX_PLACES:
                 places += 1

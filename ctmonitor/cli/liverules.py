@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from ctmonitor.cli import assemble, console
+from ctmonitor.cli import assemble, console, rulesets
 from ctmonitor.config import Config
 from ctmonitor.errors import ConfigError
 from ctmonitor.rules.ruleset import RuleSet
@@ -34,12 +34,12 @@ class LiveRules:
         """
         self._config = config
         self._of = config  # the settings that the rules in force are of
-        self._files = assemble.rule_files(config)
+        self._files = rulesets.rule_files(config)
         read = self._files.read()
         for warning in read.warnings:
             console.complain(f"warning: {warning}")
         self.described = read.described
-        self.ruleset = assemble.rules(config, read)
+        self.ruleset = rulesets.rules(config, read)
         self._is_asked = asyncio.Event()
 
     def scanner(self) -> Scanner | None:
@@ -82,7 +82,7 @@ class LiveRules:
             return ""
         for warning in again.rules.warnings:
             log.warning("rules: %s", warning)
-        ruleset = await asyncio.to_thread(assemble.rules, self._of, again.rules)
+        ruleset = await asyncio.to_thread(rulesets.rules, self._of, again.rules)
         await self._put(ruleset, exchange)
         self.described = again.rules.described
         return f"rules: changed files are in force. {'; '.join(self.described)}"
@@ -90,7 +90,7 @@ class LiveRules:
     async def _all(self, load: Callable[[], Config], exchange: Exchange) -> str:
         try:
             config = await asyncio.to_thread(load)
-            files = assemble.rule_files(config)
+            files = rulesets.rule_files(config)
             read = await asyncio.to_thread(files.read)
         except ConfigError as exc:
             for problem in exc.problems:
@@ -98,7 +98,7 @@ class LiveRules:
             return ""
         for warning in read.warnings:
             log.warning("SIGHUP: %s", warning)
-        ruleset = await asyncio.to_thread(assemble.rules, config, read)
+        ruleset = await asyncio.to_thread(rulesets.rules, config, read)
         await self._put(ruleset, exchange)
         self._of, self._files, self.described = config, files, read.described
         described = "; ".join((ruleset.describe(), *self.described))

@@ -49,11 +49,11 @@ def test_names_a_line_are_read_as_pasted(tmp_path: Path) -> None:
 def test_a_nul_in_a_name_makes_no_binary_file(tmp_path: Path) -> None:
     """Strangers put it there (M9), and the rest of a month's names is to be tried."""
     path = tmp_path / "names"
-    names = [f"host-{number}.b\u00fc.example" for number in range(5000)]
-    path.write_text("\n".join(["evil\0.paypal.example", *names]))  # `\u00fc` at a cut
+    # The part that is looked at ends within a letter: 21 bytes, then two for each.
+    path.write_text("evil\0.paypal.example\n" + "\u00fc" * 100_000 + "\nlast.example")
     found = [name for name, _ in read(path)[1]]
     assert found[0] == "evil\0.paypal.example"
-    assert len(found) == 5001
+    assert found[-1] == "last.example"
 
 
 def test_no_name_is_lost_where_blocks_meet(tmp_path: Path) -> None:

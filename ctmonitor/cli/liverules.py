@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 from ctmonitor.cli import assemble, console, rulesets
 from ctmonitor.config import Config
@@ -62,17 +63,25 @@ class LiveRules:
             exchange: puts rules into force; called in the event loop.
         """
         while True:
+            is_asked = await self._is_asked_in_time()
             try:
-                await asyncio.wait_for(self._is_asked.wait(), _LOOK_S)
-            except TimeoutError:
-                if not await asyncio.to_thread(self._files.has_changed):
+                if is_asked:
+                    self._is_asked.clear()
+                    told = await self._all(load, exchange)
+                elif await asyncio.to_thread(self._files.has_changed):
+                    told = await self._changed(exchange)
+                else:
                     continue
-                told = await self._changed(exchange)
-            else:
-                self._is_asked.clear()
-                told = await self._all(load, exchange)
+            except Exception:  # the stream goes on, and so does what keeps its rules
+                log.exception("rules: the old ones stay in force")
+                continue
             if told:
                 log.warning("%s", told)
+
+    async def _is_asked_in_time(self) -> bool:
+        with suppress(TimeoutError):
+            return await asyncio.wait_for(self._is_asked.wait(), _LOOK_S)
+        return False
 
     async def _changed(self, exchange: Exchange) -> str:
         again = await asyncio.to_thread(self._files.reread)

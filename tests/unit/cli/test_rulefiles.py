@@ -245,6 +245,12 @@ def test_a_file_that_is_gone_is_told_once_and_the_old_rules_stay(
     assert not settled(files)
 
 
+def test_of_a_path_that_begins_where_the_daemon_was_started_that_is_told() -> None:
+    """Under systemd `conf/brands.json` is looked for below /var/lib/ctmonitor."""
+    with pytest.raises(ConfigError, match="begins where this was started"):
+        RuleFiles(brand_file="conf/not-there.json").read()
+
+
 def test_what_is_odd_is_told(opened: Opened, tmp_path: Path) -> None:
     files = opened()
     for name in ("regex_file", "allow_file", "popular_file"):

@@ -81,7 +81,7 @@ bench: dev-environment
 soak: export SOAK_SECONDS ?= 600
 soak: dev-environment
 	@echo "== Long tests, $$SOAK_SECONDS s each"
-	@"$(PYTHON)" -m pytest -m soak --timeout=0 -v $(ARGS)
+	@"$(PYTHON)" -m pytest -o testpaths=tests/soak -m soak --timeout=0 -v $(ARGS)
 
 docs: run-environment
 	@"$(PYTHON)" -m scripts.docs

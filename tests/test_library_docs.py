@@ -29,10 +29,16 @@ _TIMEOUT_S = 30
 
 
 def script(folder: Path, code: str) -> Path:
-    """An example as a program, with the list of the fake logs instead of Chrome's."""
+    """
+    An example as a program, with the list of the fake logs instead of Chrome's, and
+    with a contact, without which it warns.
+    """
     path = folder / "example.py"
     assert "LogMonitor(" in code
-    path.write_text(code.replace("LogMonitor(", "LogMonitor(log_list='logs.json', "))
+    given = "log_list='logs.json', "
+    if "contact=" not in code:
+        given += "contact='ct@example.org', "
+    path.write_text(code.replace("LogMonitor(", f"LogMonitor({given}"))
     return path
 
 

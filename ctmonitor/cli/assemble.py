@@ -1,18 +1,17 @@
-"""Settings become the objects of the daemon: rules, sources, and how to reach them."""
+"""Settings become the objects of the daemon: sources, and how to reach them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ctmonitor.cli import console, logreading
+from ctmonitor.cli import logreading
 from ctmonitor.cli.logreading import LogReading
-from ctmonitor.cli.rulefiles import FileRules, RuleFiles
 from ctmonitor.config import Config, masked_url
 from ctmonitor.errors import ConfigError
 from ctmonitor.model.batch import Cursor
 from ctmonitor.net import useragent
 from ctmonitor.net.route import Proxy, Route
-from ctmonitor.rules.ruleset import Rules, RuleSet
+from ctmonitor.rules.ruleset import RuleSet
 from ctmonitor.sources.base import Scanner, Source
 from ctmonitor.sources.both import BothSources
 from ctmonitor.sources.certstream import CertstreamSource, Feed, shown
@@ -21,46 +20,6 @@ from ctmonitor.sources.failover import FailoverSource
 from ctmonitor.sources.logcursor import LogCursor
 from ctmonitor.sources.message import MARKS
 from ctmonitor.sources.replay import ReplaySource
-
-
-def rule_files(config: Config) -> RuleFiles:
-    """The files of rules that [SEARCH] names, not yet read."""
-    return RuleFiles(
-        regex_file=config.regex_file,
-        allow_file=config.allow_file,
-        brand_file=config.brand_file,
-        popular_file=config.popular_file,
-        popular_ranks=config.popular_ranks,
-    )
-
-
-def rules(config: Config, files: FileRules | None = None) -> RuleSet:
-    """
-    The rules of [SEARCH] and of its files.
-
-    Args:
-        files: what they say; None reads them, and tells on standard error what is odd.
-
-    Raises:
-        ConfigError: with the problems of all files.
-    """
-    if files is None:
-        files = rule_files(config).read()
-        for warning in files.warnings:
-            console.complain(f"warning: {warning}")
-    return RuleSet(
-        Rules(
-            config.search_keywords,
-            config.blacklist_keywords,
-            config.detection_threshold,
-            regexes=files.regexes,
-            allowed=files.allowed,
-            brands=files.brands,
-            popular=files.popular,
-            alert_score=config.alert_score,
-            weights=config.weights,
-        )
-    )
 
 
 def reads_feed(config: Config) -> bool:

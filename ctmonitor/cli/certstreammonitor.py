@@ -11,9 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+from typing import TYPE_CHECKING
 
 from ctmonitor.alerts.found import found_items
 from ctmonitor.cli import (
@@ -41,7 +39,9 @@ from ctmonitor.monitor.monitor import Forgetful, Monitor, Recorder
 from ctmonitor.rules.pattern import is_slow
 from ctmonitor.sources.certstream import CURSOR, shown
 from ctmonitor.sources.logselection import way_out
-from ctmonitor.store.store import Store
+
+if TYPE_CHECKING:
+    from ctmonitor.store.store import Store
 
 NAME = "certstreammonitor.py"
 log = logging.getLogger(__name__)
@@ -171,7 +171,7 @@ def _start(
     options: argparse.Namespace,
     config: Config,
     rules: LiveRules,
-    store: Store | None,
+    store: "Store | None",
     logged_to: str,
 ) -> int:
     # With --json standard output is for programs alone.
@@ -256,7 +256,7 @@ def _notifications(config: Config) -> list[str]:
     return [f"notifications: queued for {destinations}, sent by scanhost.py"]
 
 
-def _recorder(config: Config, store: Store) -> Recorder:
+def _recorder(config: Config, store: "Store") -> Recorder:
     told = config.destinations_of(EventKind.FOUND)
     if config.notify_on == "up" or not told:
         return store
@@ -266,7 +266,7 @@ def _recorder(config: Config, store: Store) -> Recorder:
 class _Announcing:
     """The store, with notifications of what is told in the same transaction."""
 
-    def __init__(self, store: Store, destinations: Sequence[int]) -> None:
+    def __init__(self, store: "Store", destinations: Sequence[int]) -> None:
         self._store = store
         self._outbox_of = partial(found_items, destinations=destinations)
 
@@ -289,18 +289,12 @@ def _progress(config: Config) -> Iterator[Callable[[int], None] | None]:
     if "replay" not in config.source or not sys.stderr.isatty():
         yield None
         return
-    bar = Progress(
-        "replaying",
-        BarColumn(),
-        DownloadColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-        redirect_stdout=sys.stdout.isatty(),
-    )
-    with bar:
-        task = bar.add_task("", total=Path(config.replay_file).stat().st_size)
-        yield lambda position: bar.update(task, completed=position)
+    # Here, since a run out of cron would load it for nothing.
+    from ctmonitor.cli.progress import reading_bar
+
+    size_bytes = Path(config.replay_file).stat().st_size
+    with reading_bar(size_bytes, "replaying") as advance_to:
+        yield advance_to
 
 
 class _Run:

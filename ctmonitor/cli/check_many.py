@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Protocol, TextIO
 
 from ctmonitor.cli import (
-    assemble,
     check_advice,
     check_compare,
     check_report,
     console,
+    rulesets,
 )
 from ctmonitor.cli.check_backtest import Backtest
 from ctmonitor.cli.check_compare import Comparison, Side
@@ -29,7 +29,7 @@ _SHARE = 0.001
 
 def backtest(options: argparse.Namespace, config: Config) -> None:
     """Prints what the rules find among the names of --backtest."""
-    ruleset = assemble.rules(config)
+    ruleset = rulesets.rules(config)
     with (
         names_of(options.backtest, config.table_name) as names,
         _listing(options.output, options.backtest) as write,
@@ -54,7 +54,7 @@ def compare(options: argparse.Namespace, config: Config) -> None:
         argparse.Namespace(config=options.compare), needs_source=False
     )
     sides = [
-        Side(label, assemble.rules(one))
+        Side(label, rulesets.rules(one))
         for label, one in ((options.config, config), (options.compare, other))
     ]
     with (
@@ -85,7 +85,7 @@ def suggest(options: argparse.Namespace, config: Config) -> None:
     """Prints what the names of --suggest tell about the rules."""
     with names_of(options.suggest, config.table_name) as names:
         suggestions = Suggestions(
-            assemble.rules(config),
+            rulesets.rules(config),
             share=_SHARE if options.share is None else options.share,
         )
         _read(names, suggestions)

@@ -41,6 +41,7 @@ _FOREIGN = (
     (b"\x28\xb5\x2f\xfd", "compressed by zstd"),
     (b"7z\xbc\xaf", "a 7z archive"),
 )
+_TEXT_FOR_NUL = 20  # bytes of a text for each NUL in it, at least
 _PASTED = frozenset("/:?#@[]() \t")
 _DAY_S = 86400
 _NO_TIME_S = 1e12
@@ -152,11 +153,23 @@ def _check(label: str, head: bytes) -> None:
             f"{label} is a database inside of something else: unpack it, and name it "
             "by its path."
         )
-    if b"\0" in head:
+    if _is_binary(head):
         raise ConfigError(
             f"{label} is a binary file: give names, one a line in UTF-8, certstream "
             "messages, or a database of certstreammonitor.py."
         )
+
+
+def _is_binary(head: bytes) -> bool:
+    """Whether NUL says so: a stranger may have put one into a name, of many lines."""
+    count = head.count(b"\0")
+    if not count or count * _TEXT_FOR_NUL > len(head):
+        return count > 0
+    try:
+        head.decode()
+    except UnicodeDecodeError as exc:
+        return exc.reason != "unexpected end of data"  # it is where `head` was cut
+    return False
 
 
 # Names, one a line

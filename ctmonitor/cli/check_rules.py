@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from ctmonitor.cli import assemble, check_explain, check_many, console
+from ctmonitor.cli import check_explain, check_many, console, rulesets
 from ctmonitor.cli.check_names import hits, lines, name_of
 from ctmonitor.cli.check_verdicts import as_json, verdict_object, verdict_row
 from ctmonitor.errors import ConfigError
@@ -168,7 +168,7 @@ def _main(options: argparse.Namespace) -> int:
     elif options.backtest:
         check_many.backtest(options, config)
     else:
-        ruleset = assemble.rules(config)
+        ruleset = rulesets.rules(config)
         if options.explain:
             _explain(ruleset, options.domain, options.format)
         elif options.domain:

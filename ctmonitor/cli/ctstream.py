@@ -14,14 +14,9 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.live import Live
-from rich.table import Table
-from rich.text import Text
-
-from ctmonitor.cli import assemble, console, memory
+from ctmonitor.cli import assemble, console, memory, rulesets
 from ctmonitor.cli.logs import OneLine
 from ctmonitor.config import Config
 from ctmonitor.ct.loglist import LOG_LIST_URL
@@ -43,6 +38,9 @@ from ctmonitor.stream.formats import (
 from ctmonitor.stream.inbox import Run
 from ctmonitor.stream.monitor import LogMonitor
 from ctmonitor.stream.stats import Stats
+
+if TYPE_CHECKING:  # loaded on a terminal alone
+    from rich.table import Table
 
 NAME = "ctstream.py"
 log = logging.getLogger(__name__)
@@ -211,7 +209,7 @@ def _monitor(options: argparse.Namespace, config: Config | None) -> LogMonitor:
     """What the command line says, and else what the file of settings does."""
     match: str | RuleSet | None = options.match
     if match is None and config is not None:
-        match = assemble.rules(config)
+        match = rulesets.rules(config)
     span = None
     if options.first is not None or options.end is not None:
         span = (options.first or 0, options.end)
@@ -396,6 +394,9 @@ class _Stream:
             while True:
                 await asyncio.sleep(_LINE_EVERY_S)
                 console.complain(_summary(self._monitor.stats()))
+        from rich.console import Console
+        from rich.live import Live
+
         screen = Console(stderr=True)
         with Live(console=screen, auto_refresh=False, redirect_stdout=False) as live:
             while True:
@@ -435,7 +436,10 @@ def _summary(stats: Stats) -> str:
     )
 
 
-def _table(stats: Stats) -> Table:
+def _table(stats: Stats) -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(caption=_summary(stats))
     for title in ("log", "state", "position", "backlog", "entries/s", "errors"):
         table.add_column(

@@ -9,10 +9,12 @@ from contextlib import closing, suppress
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from ctmonitor.errors import ConfigError, CTMonitorError
-from ctmonitor.store.queries import Reader
+
+if TYPE_CHECKING:
+    from ctmonitor.store.queries import Reader
 
 STANDARD_OUTPUT = "-"
 _LINES_AT_ONCE = 10_000
@@ -51,7 +53,7 @@ def check(path: str, where: str) -> None:
         )
 
 
-def export(reader: Reader, since: datetime | None, path: str) -> int:
+def export(reader: "Reader", since: datetime | None, path: str) -> int:
     """
     The number of names of `Reader.names` that `write` has written to `path`.
 
@@ -63,7 +65,7 @@ def export(reader: Reader, since: datetime | None, path: str) -> int:
         return write(names, path)
 
 
-def _names(reader: Reader, since: datetime | None) -> Generator[str, None, None]:
+def _names(reader: "Reader", since: datetime | None) -> Generator[str, None, None]:
     yield from reader.names(since)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ctmonitor.cli import console, databases, export
 from ctmonitor.errors import ConfigError, StoreError
@@ -20,7 +20,9 @@ from ctmonitor.model.clock import now_utc, utc_text
 from ctmonitor.model.finding import Host, HostDetail, Seen
 from ctmonitor.model.reasons import resemblances
 from ctmonitor.model.text import printable
-from ctmonitor.store.queries import Reader
+
+if TYPE_CHECKING:
+    from ctmonitor.store.queries import Reader
 
 NAME = "gethost.py"
 
@@ -143,12 +145,12 @@ def _moment(seconds: int | None) -> datetime | None:
 # Hosts
 
 
-def _hosts(reader: Reader, since: datetime | None) -> Generator[Host, None, None]:
+def _hosts(reader: "Reader", since: datetime | None) -> Generator[Host, None, None]:
     yield from reader.hosts(since)
 
 
 def _print_hosts(
-    reader: Reader, hosts: Iterable[Host], options: argparse.Namespace
+    reader: "Reader", hosts: Iterable[Host], options: argparse.Namespace
 ) -> None:
     if options.format == "csv":
         _write_csv(_HOST_COLUMNS, (asdict(host) for host in hosts))
@@ -250,7 +252,7 @@ def _gap_line(gap: Gap) -> str:
 
 
 def _malformed(
-    reader: Reader, since: datetime | None
+    reader: "Reader", since: datetime | None
 ) -> Generator[Malformed, None, None]:
     yield from reader.malformed(since)
 

@@ -3,8 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
-from ctmonitor.cli import assemble, console
+from ctmonitor.cli import assemble, console, rulesets
 from ctmonitor.config import Config
 from ctmonitor.errors import ConfigError
 from ctmonitor.rules.ruleset import RuleSet
@@ -13,7 +14,7 @@ from ctmonitor.sources.base import Scanner
 log = logging.getLogger(__name__)
 
 # Between two looks at the files of rules; two that agree make a change.
-_LOOK_S = 2.0
+_LOOK_S = 0.5
 
 Exchange = Callable[[RuleSet, Scanner | None], None]
 
@@ -34,12 +35,12 @@ class LiveRules:
         """
         self._config = config
         self._of = config  # the settings that the rules in force are of
-        self._files = assemble.rule_files(config)
+        self._files = rulesets.rule_files(config)
         read = self._files.read()
         for warning in read.warnings:
             console.complain(f"warning: {warning}")
         self.described = read.described
-        self.ruleset = assemble.rules(config, read)
+        self.ruleset = rulesets.rules(config, read)
         self._is_asked = asyncio.Event()
 
     def scanner(self) -> Scanner | None:
@@ -62,17 +63,25 @@ class LiveRules:
             exchange: puts rules into force; called in the event loop.
         """
         while True:
+            is_asked = await self._is_asked_in_time()
             try:
-                await asyncio.wait_for(self._is_asked.wait(), _LOOK_S)
-            except TimeoutError:
-                if not await asyncio.to_thread(self._files.has_changed):
+                if is_asked:
+                    self._is_asked.clear()
+                    told = await self._all(load, exchange)
+                elif await asyncio.to_thread(self._files.has_changed):
+                    told = await self._changed(exchange)
+                else:
                     continue
-                told = await self._changed(exchange)
-            else:
-                self._is_asked.clear()
-                told = await self._all(load, exchange)
+            except Exception:  # the stream goes on, and so does what keeps its rules
+                log.exception("rules: the old ones stay in force")
+                continue
             if told:
                 log.warning("%s", told)
+
+    async def _is_asked_in_time(self) -> bool:
+        with suppress(TimeoutError):
+            return await asyncio.wait_for(self._is_asked.wait(), _LOOK_S)
+        return False
 
     async def _changed(self, exchange: Exchange) -> str:
         again = await asyncio.to_thread(self._files.reread)
@@ -82,7 +91,7 @@ class LiveRules:
             return ""
         for warning in again.rules.warnings:
             log.warning("rules: %s", warning)
-        ruleset = await asyncio.to_thread(assemble.rules, self._of, again.rules)
+        ruleset = await asyncio.to_thread(rulesets.rules, self._of, again.rules)
         await self._put(ruleset, exchange)
         self.described = again.rules.described
         return f"rules: changed files are in force. {'; '.join(self.described)}"
@@ -90,7 +99,7 @@ class LiveRules:
     async def _all(self, load: Callable[[], Config], exchange: Exchange) -> str:
         try:
             config = await asyncio.to_thread(load)
-            files = assemble.rule_files(config)
+            files = rulesets.rule_files(config)
             read = await asyncio.to_thread(files.read)
         except ConfigError as exc:
             for problem in exc.problems:
@@ -98,7 +107,7 @@ class LiveRules:
             return ""
         for warning in read.warnings:
             log.warning("SIGHUP: %s", warning)
-        ruleset = await asyncio.to_thread(assemble.rules, config, read)
+        ruleset = await asyncio.to_thread(rulesets.rules, config, read)
         await self._put(ruleset, exchange)
         self._of, self._files, self.described = config, files, read.described
         described = "; ".join((ruleset.describe(), *self.described))

@@ -5,10 +5,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from ctmonitor.cli import assemble, console, databases
 from ctmonitor.cli.logreading import LogReading
@@ -19,6 +16,9 @@ from ctmonitor.model.log import Log, TreeHead
 from ctmonitor.model.text import printable, shortened
 from ctmonitor.sources.logcursor import PREFIX, LogCursor, cursor_name
 from ctmonitor.sources.logselection import cannot_be_followed, in_vain
+
+if TYPE_CHECKING:  # loaded on a terminal alone
+    from rich.table import Table
 
 _HEAD_S = 10.0  # for all attempts to read one head
 
@@ -180,7 +180,10 @@ def _cells(each: Listed) -> list[str]:
     return ["-" if value in (None, "") else printable(str(value)) for value in values]
 
 
-def _table(listed: Sequence[Listed]) -> Table:
+def _table(listed: Sequence[Listed]) -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in _COLUMNS:
         is_number = column in _NUMBERS
@@ -192,8 +195,10 @@ def _table(listed: Sequence[Listed]) -> Table:
     return table
 
 
-def _print_whole(table: Table) -> None:
+def _print_whole(table: "Table") -> None:
     """Lines too long for the terminal are wrapped by it: no name is cut short."""
+    from rich.console import Console
+
     terminal = Console()
     unbounded = terminal.options.update(max_width=_UNBOUNDED)
     needed = terminal.measure(table, options=unbounded).maximum

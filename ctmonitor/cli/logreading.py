@@ -31,10 +31,10 @@ from ctmonitor.sources.logselection import (
     select,
     unfinished,
 )
-from ctmonitor.store.store import Store
 
 if TYPE_CHECKING:
     from ctmonitor.sources.logclients import LogClients
+    from ctmonitor.store.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -212,7 +212,7 @@ class LogReading:
             )
 
 
-def positions(store: Store, start: object) -> dict[str, LogCursor]:
+def positions(store: "Store", start: object) -> dict[str, LogCursor]:
     """
     Where earlier runs stopped; what cannot be used is set aside, and told.
 

@@ -27,9 +27,11 @@ def progress_bar(total: int) -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
-def reading_bar(size_bytes: int) -> Iterator[Callable[[int], None]]:
+def reading_bar(
+    size_bytes: int, what: str = "reading"
+) -> Iterator[Callable[[int], None]]:
     """What moves the bar to so many bytes of the file; the bar is gone in the end."""
-    bar = _bar("reading", DownloadColumn())
+    bar = _bar(what, DownloadColumn())
     with bar:
         task = bar.add_task("", total=size_bytes)
         yield lambda done: bar.update(task, completed=done)

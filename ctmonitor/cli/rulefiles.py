@@ -228,7 +228,7 @@ class _File(Generic[_T]):
             if minutes >= size:
                 count = minutes // size
                 return f", {count} {unit}{'s' if count > 1 else ''} old"
-        return ", new"
+        return ", less than a minute old"
 
 
 _AnyFile = (
@@ -272,9 +272,12 @@ def _content(path: str, shown: str) -> bytes:
         with Path(path).open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError as exc:
+        from_where = (
+            "" if Path(path).is_absolute() else ", which begins where this was started"
+        )
         raise ConfigError(
             f"{shown}: there is no such file. Create it, or correct its path in "
-            "[SEARCH]."
+            f"[SEARCH]{from_where}."
         ) from exc
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else str(exc)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ctmonitor.alerts.heartbeat import send_heartbeat
 from ctmonitor.alerts.record import alert_record
@@ -33,10 +33,12 @@ from ctmonitor.model.name import host_of
 from ctmonitor.model.site import SiteReport
 from ctmonitor.net.files import raise_file_limit
 from ctmonitor.net.route import Proxy
-from ctmonitor.store.followups import FollowUps
-from ctmonitor.store.memory import Borrowed
-from ctmonitor.store.queries import Reader
-from ctmonitor.store.store import Store
+
+if TYPE_CHECKING:
+    from ctmonitor.store.followups import FollowUps
+    from ctmonitor.store.memory import Borrowed
+    from ctmonitor.store.queries import Reader
+    from ctmonitor.store.store import Store
 
 NAME = "scanhost.py"
 log = logging.getLogger(__name__)
@@ -187,7 +189,7 @@ async def _notify_test(config: Config, way: Proxy | None) -> int:
 
 def _remembered(
     config: Config, pasted: str, stack: ExitStack
-) -> tuple[DueHost, dict[str, HostDetail], Borrowed]:
+) -> "tuple[DueHost, dict[str, HostDetail], Borrowed]":
     """
     A host that may be stored, to be visited; what is known of it; what was looked up.
 
@@ -195,6 +197,8 @@ def _remembered(
     """
     name = host_of(pasted)
     known: dict[str, HostDetail] = {}
+    from ctmonitor.store.memory import Borrowed
+
     memory = Borrowed(None)
     try:
         reader = stack.enter_context(databases.reader(config))
@@ -223,7 +227,7 @@ async def _visit_one(
     options: argparse.Namespace,
     book: "_Aside",
     known: Mapping[str, HostDetail],
-    memory: Borrowed,
+    memory: "Borrowed",
 ) -> int:
     """Visits a host and looks up what an alert would tell; nothing is stored."""
     lines = VisitLines(as_json=options.json)
@@ -252,7 +256,7 @@ async def _visit_one(
 class _Unwritten:
     """The book of a dry run: hosts are leased, and given back as they were."""
 
-    def __init__(self, book: FollowUps) -> None:
+    def __init__(self, book: "FollowUps") -> None:
         self.claim = book.claim
         self.release = book.release
         self._extend = book.extend
@@ -270,7 +274,7 @@ class _Unwritten:
 class _Just:
     """A book that holds one host."""
 
-    def __init__(self, host: DueHost, book: FollowUps) -> None:
+    def __init__(self, host: DueHost, book: "FollowUps") -> None:
         self._host: list[DueHost] = [host]
         self.finish = book.finish
         self.release = book.release
@@ -307,8 +311,8 @@ class _Run:
         config: Config,
         options: argparse.Namespace,
         way: Proxy | None,
-        store: Store,
-        reader: Reader,
+        store: "Store",
+        reader: "Reader",
     ) -> None:
         self._config = config
         self._options = options

@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ctmonitor.alerts.hook import Hook
@@ -18,7 +18,6 @@ from ctmonitor.alerts.jsonfile import AlertFiles
 from ctmonitor.alerts.notify import Notifier
 from ctmonitor.alerts.outbox import Box, Sender
 from ctmonitor.alerts.record import alert_record
-from ctmonitor.cli import assemble
 from ctmonitor.config import Config
 from ctmonitor.errors import ConfigError
 from ctmonitor.followup.schedule import Schedule
@@ -28,13 +27,16 @@ from ctmonitor.model.finding import HostDetail
 from ctmonitor.model.followup import EventKind
 from ctmonitor.net.client import Client
 from ctmonitor.net.route import Proxy, Route
+from ctmonitor.net.useragent import user_agent
 from ctmonitor.scan.base import Enricher
 from ctmonitor.scan.guard import Guard
 from ctmonitor.scan.memory import Memory
 from ctmonitor.scan.names import Names
 from ctmonitor.scan.safebrowsing import SafeBrowsingEnricher
 from ctmonitor.scan.visitor import Limits, SiteVisitor
-from ctmonitor.store.queries import Reader
+
+if TYPE_CHECKING:
+    from ctmonitor.store.queries import Reader
 
 _BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 _COLLECT_EVERY = 50_000  # objects more than before; some 10 MB
@@ -102,7 +104,7 @@ def visitor(config: Config, way: Proxy | None) -> SiteVisitor:
 def client(config: Config, way: Proxy | None) -> Client:
     """Asks registries and services, under our own name."""
     route = Route(way, config.scan_ca_file, trusts_system=True, use_environment=False)
-    return Client(assemble.user_agent(config), route=route)
+    return Client(user_agent(config.contact), route=route)
 
 
 def enrichers(
@@ -183,7 +185,7 @@ def notifier(config: Config, way: Proxy | None) -> Notifier:
     )
 
 
-def telling(config: Config, reader: Reader) -> Telling:
+def telling(config: Config, reader: "Reader") -> Telling:
     """What is told of a visit, and through how many channels."""
 
     def details(hosts: Sequence[str]) -> Mapping[str, HostDetail]:

@@ -98,7 +98,7 @@ def parse_brands(text: str, path: str) -> tuple[Brand, ...]:
             problems.error(
                 each.line,
                 f"'{shortened(each.name)}' is no name of a brand. Write 1 to "
-                f"{_MAX_NAME} characters.",
+                f"{_MAX_NAME} characters that can be printed.",
             )
             continue
         brand = _brand(each, problems)
@@ -148,8 +148,9 @@ def _from_json(text: str, problems: Problems) -> list[_Written]:
 
             found.append(_from_object(value, line, line_of, problems))
     except json.JSONDecodeError as exc:
+        what = exc.msg.removesuffix(" at")  # `Unterminated string starting at`
         problems.error(
-            exc.lineno, f"{exc.msg} at column {exc.colno}. Correct the JSON there."
+            exc.lineno, f"{what} at column {exc.colno}. Correct the JSON there."
         )
     except (ValueError, RecursionError) as exc:
         reason = "is nested too deep" if isinstance(exc, RecursionError) else str(exc)

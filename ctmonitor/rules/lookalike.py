@@ -14,12 +14,11 @@ from enum import Enum, auto
 from functools import partial
 from typing import NamedTuple
 
-import hyperscan
-
 from ctmonitor.rules.background import background
 from ctmonitor.rules.brand import Brand
 from ctmonitor.rules.confusables import folded
 from ctmonitor.rules.hostname import HostName
+from ctmonitor.rules.prefilter import Prefilter
 from ctmonitor.rules.resemblance import Place, Resemblance, Trick
 from ctmonitor.rules.spelling import (
     MIN_INSIDE,
@@ -64,7 +63,6 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 # What follows an own domain that is part of a longer name. In a certificate the next
 # field follows, often with the tag 0x30, a `0`; in an address a slash.
 _GOES_ON = rb'(?:[^ %/0"\x81-\x87\xa0-\xa4]|0[a-z0-9._-]{2})'
-_SCAN_FLAGS = hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_SINGLEMATCH
 
 
 class _Road(Enum):
@@ -141,9 +139,8 @@ class LookAlikes:
             anchor: tuple((road, spelling) for (road, _), spelling in users.items())
             for anchor, users in uses.items()
         }
-        self._hits: list[int] = []
-        self._database: hyperscan.Database | None = None
-        self._first = 0  # number of the first expression in the database
+        self._prefilter: Prefilter | None = None
+        self._first = 0
 
     def __reduce__(self) -> tuple[type["LookAlikes"], tuple[tuple[Brand, ...]]]:
         return (LookAlikes, (self.brands,))
@@ -170,31 +167,27 @@ class LookAlikes:
                     spelling = _Spelling(brand.name, domain)
                     yield _literal(domain), domain, _Road.DOMAIN, spelling
 
-    def numbers(self, text: str) -> set[int]:
-        """Positions of those `expressions` that match in a name in lower case."""
-        if not text or not self.expressions:
-            return set()
-        if self._database is None:
-            self._database = _compiled(self.expressions)
-        self._hits.clear()
-        data = text.encode("utf-8", "replace")
-        self._database.scan(data, match_event_handler=self._on_match)
-        return {number - self._first for number in self._hits if number >= self._first}
-
-    def scan_with(self, database: hyperscan.Database, first: int) -> None:
+    def use(self, prefilter: Prefilter, first: int) -> None:
         """
-        Search names by a database that is there, since compiling one takes a second.
+        Search by a prefilter that is there, instead of compiling one when needed.
 
         Args:
-            first: number of the first of `expressions` in it; the others follow, and
-                nothing behind them.
+            first: which of the numbers it gives is that of the first of `expressions`;
+                those of the others follow.
         """
-        self._database, self._first = database, first
+        self._prefilter, self._first = prefilter, first
 
-    def _on_match(
-        self, number: int, start: int, end: int, flags: int, context: object
-    ) -> None:
-        self._hits.append(number)
+    def numbers(self, text: str) -> set[int]:
+        """Positions of those `expressions` that match in a name in lower case."""
+        if self._prefilter is None:
+            self.use(Prefilter((), (), self.expressions), 0)
+            return self.numbers(text)
+        return self.among(self._prefilter.numbers(text.encode("utf-8", "replace")))
+
+    def among(self, numbers: Collection[int]) -> set[int]:
+        """Positions of those `expressions` that are among what a prefilter gives."""
+        first, end = self._first, self._first + len(self.expressions)
+        return {number - first for number in numbers if first <= number < end}
 
     def find(
         self, host: HostName, numbers: Collection[int] | None = None
@@ -222,7 +215,9 @@ class LookAlikes:
             return []
         found: list[_Found] = []
         places = 0
-        for anchor in {self._anchors[number] for number in numbers}:
+        # In the order of the brands, so that of two that are as good the same is first
+        # in every run; a set of texts has another order in each.
+        for anchor in dict.fromkeys(self._anchors[n] for n in sorted(numbers)):
             at = view.text.find(anchor)
             while at >= 0 and places < _MAX_PLACES:
                 places += 1
@@ -314,17 +309,6 @@ class _View:
             end=end,
             whole=found.whole,
         )
-
-
-def _compiled(expressions: Sequence[bytes]) -> hyperscan.Database:
-    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    database.compile(
-        expressions=expressions,
-        ids=list(range(len(expressions))),
-        elements=len(expressions),
-        flags=_SCAN_FLAGS,
-    )
-    return database
 
 
 def _literal(text: str) -> bytes:

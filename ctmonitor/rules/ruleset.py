@@ -79,10 +79,11 @@ class RuleSet:
         for number, literals in enumerate(rules.regexes.literals):
             for literal in literals or ():
                 regexes[literal].append(number)
-        self._scanner = Prefilter({*branches, *regexes})
-        # By position in `_scanner.literals`: what the literal is a part of.
-        self._branches = [branches.get(text, ()) for text in self._scanner.literals]
-        self._regexes = [regexes.get(text, ()) for text in self._scanner.literals]
+        self._literals = sorted({*branches, *regexes})
+        # By position in `_literals`: what the literal is a part of.
+        self._branches = [branches.get(text, ()) for text in self._literals]
+        self._regexes = [regexes.get(text, ()) for text in self._literals]
+        self._names: Prefilter | None = None  # compiled once, for names and stream
         # What the prefilter cannot help: with any, all is judged.
         self.unfilterable = tuple(
             branch.source
@@ -112,25 +113,33 @@ class RuleSet:
             odd: expressions of Hyperscan for names of which no literal tells what
                 expressions and look-alikes find in them.
         """
-        if self.unfilterable:
-            return None
+        found = self._compiled(marks, odd)
+        if self._look_alikes is not None:
+            # Tables that are read when first needed are read now: the stream would
+            # stand still for it, at the first look-alike.
+            spelling = self._look_alikes.brands[0].spellings[0]
+            self.explain(f"{spelling}-login.xn--bcher-kva.example")
+        return None if self.unfilterable else found
+
+    def _compiled(self, marks: Sequence[bytes], odd: Sequence[bytes]) -> Prefilter:
+        """What the stream is searched by, and from now on names are, too."""
         hiding = [char.encode() for char in FOLDING_TO_ASCII]
         expressions: list[bytes] = []
+        if self._look_alikes is not None:
+            expressions += self._look_alikes.expressions
         if self._decodes:
             hiding.append(_A_LABEL)
             expressions += odd
-        looks = self._look_alikes
-        if looks is None:
-            return Prefilter(self._scanner.literals, [*hiding, *marks], expressions)
-        expressions += looks.expressions
-        found = Prefilter(self._scanner.literals, [*hiding, *marks], expressions)
-        if database := found.copied():
-            count = len(found.literals) + len(found.marks) + len(expressions)
-            looks.scan_with(database, count - len(looks.expressions))
-        # Tables that are read when first needed are read now: the stream would stand
-        # still for it, at the first look-alike.
-        self.explain(f"{looks.brands[0].spellings[0]}-login.xn--bcher-kva.example")
+        found = Prefilter(self._literals, [*hiding, *marks], expressions)
+        self._names = found.twin()
+        if self._look_alikes is not None:
+            first = len(found.literals) + len(found.marks)
+            self._look_alikes.use(self._names, first)
         return found
+
+    def _look_at(self, issued: str) -> "_Name":
+        names = self._names or self._compiled((), ())
+        return _Name(issued, names, len(self._literals), self._look_alikes)
 
     def judge(self, names: Iterable[str]) -> Verdict:
         """The verdict on names as issued; names on which no rule fires are left out."""
@@ -144,7 +153,7 @@ class RuleSet:
         A rule that runs into its time limit does not fire on that name, and is counted
         in `timeouts`.
         """
-        return self._judged(_Name(name, self._scanner, self._look_alikes))
+        return self._judged(self._look_at(name))
 
     def _judged(self, name: "_Name") -> NameVerdict:
         if name.has_no_hit and not self.unfilterable:
@@ -254,7 +263,7 @@ class RuleSet:
 
     def explain(self, name: str) -> Explanation:
         """The verdict on one name as issued, and how it came about."""
-        looked = _Name(name, self._scanner, self._look_alikes)
+        looked = self._look_at(name)
         host = looked.host
         verdict = self._judged(looked)
         return Explanation(
@@ -331,29 +340,34 @@ def _told(found: Resemblance) -> tuple[str, str, str]:
 
 class _Name:
     """
-    One name while it is judged: what the scans say of it, and its parts when asked.
+    One name while it is judged: what the scan says of it, and its parts when asked.
 
     Args:
-        numbers: positions in `scanner.literals` of those that occur in it.
+        numbers: positions of the literals that occur in it.
         look_numbers: positions of the look-alikes' expressions that do.
-        is_plain: whether the scans say all: it is ASCII and holds no A-label.
+        is_plain: whether the scan says all: it is ASCII and holds no A-label.
     """
 
     __slots__ = ("_host", "is_plain", "issued", "look_numbers", "lowered", "numbers")
 
     def __init__(
-        self, issued: str, scanner: Prefilter, look_alikes: LookAlikes | None
+        self,
+        issued: str,
+        prefilter: Prefilter,
+        literals: int,
+        look_alikes: LookAlikes | None,
     ) -> None:
         self.issued = issued
         self.lowered = issued[:MAX_CHARACTERS].lower()
-        is_ascii = self.lowered.isascii()
-        self.numbers = (
-            scanner.numbers(self.lowered.encode("ascii")) if is_ascii else set()
-        )
-        self.is_plain = is_ascii and "xn--" not in self.lowered
+        self.is_plain = False
+        self.numbers: set[int] = set()
         self.look_numbers: set[int] = set()
-        if self.is_plain and look_alikes is not None:
-            self.look_numbers = look_alikes.numbers(self.lowered)
+        if self.lowered.isascii():
+            self.is_plain = "xn--" not in self.lowered
+            if found := prefilter.numbers(self.lowered.encode("ascii")):
+                self.numbers = {number for number in found if number < literals}
+                if self.is_plain and look_alikes is not None:
+                    self.look_numbers = look_alikes.among(found)
         self._host: HostName | None = None
 
     @property

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from ctmonitor.model.log import TreeHead
-from ctmonitor.sources.logclient import LogClient
+if TYPE_CHECKING:  # settings hold a Start, and their reader reads no log
+    from ctmonitor.model.log import TreeHead
+    from ctmonitor.sources.logclient import LogClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Start:
             return "beginning"
         return str(self.back) if self.back else "tip"
 
-    async def position(self, client: LogClient, head: TreeHead) -> int:
+    async def position(self, client: "LogClient", head: "TreeHead") -> int:
         """
         The first entry to be read under `head`.
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from sqlalchemy import (
@@ -26,12 +26,15 @@ from sqlalchemy import (
     make_url,
     select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from ctmonitor.errors import StoreError, StoreUnavailable
 from ctmonitor.model.text import shortened
+
+if TYPE_CHECKING:  # loaded where there is such a server: a tenth of SQLAlchemy's time
+    from sqlalchemy.dialects import postgresql
 
 T = TypeVar("T")
 
@@ -45,9 +48,6 @@ _CACHE_KIB = 16 * 1024
 _CHECKPOINT_PAGES = 8000
 _CONNECT_TIMEOUT_S = 10
 _MANY = 500  # values in one `IN (...)`
-
-# Values by position, as `BatchInsert` gives them; that of SQLite does so anyway.
-_BY_POSITION = postgresql.dialect(paramstyle="format")  # type: ignore[no-untyped-call] # SQLAlchemy has it so
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,8 @@ class Database:
     def insert(self, table: Table) -> "sqlite.Insert | postgresql.Insert":
         """An INSERT that has `on_conflict_do_nothing` and `on_conflict_do_update`."""
         if self.is_postgresql:
+            from sqlalchemy.dialects import postgresql
+
             return postgresql.insert(table)
         return sqlite.insert(table)
 
@@ -108,7 +110,10 @@ class BatchInsert:
         statement = database.insert(table).on_conflict_do_nothing()
         dialect = database.engine.dialect
         if database.is_postgresql:
-            dialect = _BY_POSITION
+            from sqlalchemy.dialects import postgresql
+
+            # Values by position, as `run` gives them; that of SQLite does so anyway.
+            dialect = postgresql.dialect(paramstyle="format")  # type: ignore[no-untyped-call] # SQLAlchemy has it so
         return cls(str(statement.compile(dialect=dialect)))
 
     def run(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:

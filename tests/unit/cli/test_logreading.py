@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ctmonitor.cli import assemble
+from ctmonitor.cli import assemble, rulesets
 from ctmonitor.cli.logreading import LogReading
 from ctmonitor.config import Config
 from ctmonitor.errors import ConfigError
@@ -284,7 +284,7 @@ def test_every_source_has_its_prefilter(read: Read) -> None:
             f"{feed}[SEARCH]\nSearchKeywords = paypal\n[SOURCES]\nSource = {source}\n"
             f"Failover_Minutes = {failover}\n"
         )
-        scanner: Any = assemble.scanner(config, assemble.rules(config))
+        scanner: Any = assemble.scanner(config, rulesets.rules(config))
         assert marks <= {*scanner.marks}
         assert not ({*LEAF_MARKS, *MARKS} - marks) & {*scanner.marks}
 
@@ -312,4 +312,4 @@ def test_what_speaks_to_logs_is_loaded_when_a_log_is_read(tmp_path: Path) -> Non
         check=False,
         timeout=60,
     )
-    assert (done.stdout, done.stderr) == ("['certstream', 'sqlalchemy']\n", "")
+    assert (done.stdout, done.stderr) == ("['certstream']\n", "")

@@ -100,10 +100,13 @@ def test_the_problems_of_all_files_are_told_at_once(
         (b"a\nm\xfcller\n", ", line 2: is no UTF-8 (byte 0xfc)."),
         ("paypal".encode("utf-16"), ": begins like UTF-16. Save it as UTF-8."),
         (b"\x7fELF\x02\0", ", line 1: holds a control character (0x7f)"),
-        (gzip.compress(b"paypal")[:-9], ": cannot be unpacked: Compressed file ended"),
+        (
+            gzip.compress(b"paypal", mtime=0)[:-9],
+            ": cannot be unpacked: Compressed file ended",
+        ),
         (b"\x1f\x8b and no more", ": cannot be unpacked: "),
         (b"#" * (MAX_BYTES + 1), ": is larger than 64 MB, so it is no file of rules."),
-        (gzip.compress(b"#" * (MAX_BYTES + 1)), ": is larger than 64 MB"),
+        (gzip.compress(b"#" * (MAX_BYTES + 1), mtime=0), ": is larger than 64 MB"),
     ],
 )
 def test_what_is_no_text_is_told(
@@ -240,6 +243,12 @@ def test_a_file_that_is_gone_is_told_once_and_the_old_rules_stay(
         "what it said before stays in force, 3 days old.",
     ]
     assert not settled(files)
+
+
+def test_of_a_path_that_begins_where_the_daemon_was_started_that_is_told() -> None:
+    """Under systemd `conf/brands.json` is looked for below /var/lib/ctmonitor."""
+    with pytest.raises(ConfigError, match="begins where this was started"):
+        RuleFiles(brand_file="conf/not-there.json").read()
 
 
 def test_what_is_odd_is_told(opened: Opened, tmp_path: Path) -> None:

@@ -143,6 +143,12 @@ def test_problems_are_told_together_and_in_order() -> None:
         ('[{"brand": "paypal"}]\nx', "line 2: Extra data at column 1"),
         ('[{"brand": "paypal"} {}]', "line 1: Expecting ',' or ']' at column 22"),
         ('[\n"paypal"]', "line 2: is no brand"),
+        ('[{"brand": "x', "line 1: Unterminated string starting at column 12"),
+        (
+            '[{"brand": "a\\u202eb"}]',
+            r"'a\u202eb' is no name of a brand. Write 1 to 80 characters that can be "
+            "printed",
+        ),
         ('[{"brand": 1}]', "line 1: '' is no name of a brand"),
         ('[{"names": ["paypal"]}]', "line 1: '' is no name of a brand"),
         ('[{"brand": "ab",\n"names": "ab"}]', "line 1: 'names' is no list of texts"),

@@ -1,7 +1,9 @@
 """The prefilter: every place that a rule can match in is pointed at."""
 
 import pickle
+from threading import Thread
 
+from ctmonitor.rules.brand import Brand
 from ctmonitor.rules.prefilter import Prefilter
 from ctmonitor.rules.ruleset import Rules, RuleSet
 
@@ -39,3 +41,29 @@ def test_points_at_letters_that_only_fold_to_ascii() -> None:
 def test_can_be_pickled() -> None:
     prefilter = pickle.loads(pickle.dumps(Prefilter([b"ab"], [b"cd"])))  # noqa: S301
     assert prefilter.ends(b"abcd") == [2, 4]
+
+
+def test_a_twin_searches_the_same() -> None:
+    prefilter = Prefilter([b"ab"], [b"cd"], [b"x[yz]"])
+    twin = prefilter.twin()
+    assert twin.ends(b"abcdxz") == prefilter.ends(b"abcdxz") == [2, 4, 6]
+    assert twin.literals == prefilter.literals
+    assert Prefilter([]).twin().ends(b"ab") == []
+
+
+def test_names_are_judged_while_the_stream_is_searched() -> None:
+    """Both search one database, each with a memory of its own for what it is at."""
+    ruleset = RuleSet(Rules("login", brands=(Brand("PayPal", ("paypal",)),)))
+    prefilter = ruleset.prefilter()
+    assert prefilter is not None
+    found: list[int] = []
+    data = b"a.example " * 2_000_000 + b"paypal.example"
+
+    def search() -> None:
+        found.extend(len(prefilter.ends(data)) for _ in range(10))
+
+    searching = Thread(target=search)
+    searching.start()
+    while searching.is_alive():
+        assert ruleset.judge_name("paypal-login.example").reasons
+    assert found == [1] * 10

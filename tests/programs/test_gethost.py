@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -34,9 +35,10 @@ def gethost(folder: Path, *arguments: str) -> Result:
     return run("gethost.py", "-c", "daemon.conf", *arguments, cwd=folder)
 
 
-@pytest.fixture
-def filled(folder: Path) -> Path:
-    """A folder with a database of three hosts, found at times that are known."""
+@pytest.fixture(scope="module")
+def filled_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The work of a daemon, which takes a second: done once, and copied."""
+    folder = tmp_path_factory.mktemp("filled")
     config = replaying(
         folder,
         [
@@ -58,6 +60,12 @@ def filled(folder: Path) -> Path:
             ],
         )
     return folder
+
+
+@pytest.fixture
+def filled(filled_once: Path, folder: Path) -> Path:
+    """A folder with a database of three hosts, found at times that are known."""
+    return shutil.copytree(filled_once, folder, dirs_exist_ok=True)
 
 
 def test_hosts_are_listed_with_two_header_lines_the_oldest_first(filled: Path) -> None:

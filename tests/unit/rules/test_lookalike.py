@@ -349,6 +349,15 @@ def test_domains_of_a_brand_that_no_name_can_show_are_left_out() -> None:
     assert told(looks, "live.com.evil.ru") == []
 
 
+@pytest.mark.parametrize("count", [300, 3000])
+def test_a_brand_may_have_any_number_of_own_domains(count: int) -> None:
+    """Hyperscan refuses expressions of more than 16,000 bytes."""
+    own = frozenset(f"paypal{number}-shop.example" for number in range(count))
+    looks = LookAlikes((Brand("paypal", ("paypal",), own),))
+    assert told(looks, "login.paypal-x.example") == [("paypal", "paypal", "whole word")]
+    assert looks.find(host_name(f"www.paypal{count - 1}-shop.example")) == []
+
+
 @pytest.mark.parametrize("size", [5, 10, 32, 45, 46, 47, 58, 61, 63])
 def test_a_spelling_may_have_any_length(size: int) -> None:
     """It stands in a character class, as the length of a string in DER."""

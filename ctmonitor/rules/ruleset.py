@@ -282,7 +282,7 @@ class RuleSet:
             skeleton=".".join(skeleton(label) for label in host.unicode),
             allowed_by=self._allowing(looked),
             is_popular=host.registrable in self.rules.popular,
-            near=tuple(self._near(looked, verdict)),
+            near=tuple(sorted(self._near(looked, verdict), key=lambda n: n.missing)),
             notes=tuple(self._notes(host)),
         )
 

@@ -192,3 +192,12 @@ def test_notes_say_what_is_not_seen_elsewhere(ruleset: RuleSet) -> None:
     assert "xn--\u00e4" not in "".join(ruleset.explain("xn--a-b-.example").notes)
     assert "no punycode" in ruleset.explain("xn--99999999.example").notes[0]
     assert "no registrable" in ruleset.explain("192.0.2.7").notes[0]
+
+
+def test_of_what_nearly_fired_the_nearest_comes_first() -> None:
+    """The brand as it is comes first in a name, and the look-alike scores more."""
+    brands = Brand("PayPal", ("paypal",)), Brand("Chase", ("chase",))
+    ruleset = RuleSet(Rules("login", brands=brands, alert_score=10_000))
+    near = ruleset.explain("purchase.paypa1-login.xyz").near
+    assert [each.brand for each in near if each.kind == "score"] == ["PayPal", "Chase"]
+    assert list(near) == sorted(near, key=lambda each: each.missing)

@@ -35,6 +35,8 @@ _LURE_KEYS = {
     Topic.SERVICE: "LureService",
 }
 _EXACT = frozenset((Trick.WHOLE, Trick.INSIDE))
+# What nobody who means the ordinary word would write.
+_NO_WORD = frozenset((Trick.CONFUSABLE, Trick.DOMAIN))
 # The weight of each trick, as a whole token and inside a word.
 _TRICK_KEYS = dict.fromkeys(Trick, ("TypingError", "ErrorInside")) | {
     Trick.WHOLE: ("WholeWord", "WholeWord"),
@@ -127,7 +129,7 @@ def _resemblance(
     found: list[Sign] = [(key, text, 1)]
     if resemblance.place is Place.REGISTRABLE:
         if not before and not after:
-            found.append(("ErrorLabel" if altered else "WholeLabel", "nothing else", 1))
+            found.append(("ErrorLabel" if altered else "WholeLabel", "whole label", 1))
         elif not before:
             found.append(("FirstInLabel", "in front", 1))
     else:
@@ -175,7 +177,9 @@ def _ordinary(resemblance: Resemblance, before: str, after: str) -> list[Sign]:
     if not text.isalnum():
         text = _JOINTS.sub("", text)
         spelling = _JOINTS.sub("", spelling)
-    if resemblance.whole:
+    if resemblance.trick in _NO_WORD:
+        pass  # nobody writes an ordinary word so
+    elif resemblance.whole:
         seen = table.word(spelling)
         place = resemblance.place is not Place.REGISTRABLE
         if domains := seen[place]:
@@ -339,7 +343,8 @@ def _words(
         found.append((key, ", ".join(distinct[:2]), min(len(distinct), 2)))
     sub = "Sub" if resemblance.place is not Place.REGISTRABLE else ""
     if beside:
-        found.append((f"{sub}LureBeside", f"beside {beside!r}", 1))
+        shown = f"{beside!r} beside it" + (", in a sub-domain" if sub else "")
+        found.append((f"{sub}LureBeside", shown, 1))
     if brand_words:
         found.append(("BrandWord", brand_words, 1))
     if ordinary:
@@ -358,7 +363,7 @@ def _words(
     if rest:
         found.append((f"{sub}OtherLetters", _many(rest, "other letter"), min(rest, 12)))
     elif beside or country:
-        found.append((f"{sub}NothingElse", "nothing else in the label", 1))
+        found.append((f"{sub}NothingElse", "no other letters", 1))
     digits = len(_DIGIT.findall(before + after))
     if digits:
         found.append(("Digits", _many(digits, "digit"), min(digits, 4)))
@@ -446,13 +451,15 @@ def _name(host: HostName, at: int, first: int, resemblance: Resemblance) -> list
         found.append(("ServiceName", labels[0], 1))
     elif work := next((label for label in labels if label in around.work), ""):
         found.append(("WorkName", work, 1))
-    depth = at - (at > 0 and host.labels[0] == "www")
+    depth = at - (at > 0 and host.labels[0] == "www") - resemblance.text.count(".")
     if depth > 0:
-        if resemblance.place is not Place.REGISTRABLE:
-            key = "Depth"
+        if resemblance.place is Place.REGISTRABLE:
+            # Who registered such a domain must not buy silence with more labels.
+            key, most = "Below" if resemblance.trick in _EXACT else "ErrorBelow", 1
         else:
-            key = "Below" if resemblance.trick in _EXACT else "ErrorBelow"
-        found.append((key, _many(depth, "label"), min(depth, 5)))
+            key, most = "Depth", 5
+        shown = f"{_many(depth, 'label')} left of the domain"
+        found.append((key, shown, min(depth, most)))
     if len(host.text) > 32:
         length = min((len(host.text) - 24) // 8, 6)
         found.append(("Length", f"{len(host.text)} characters", length))

@@ -3,8 +3,8 @@ What the parts of a look-alike's score weigh: the settings of `[WEIGHTS]`.
 
 The defaults are a logistic fit (`python -m bench.fit`, docs/quality.md), in whole
 numbers and scaled so that `AlertScore` 100 lies where one of 10,000 ordinary names of
-CT traffic reaches it. A part's points are its weight times an amount, which is 1 where
-the help does not say otherwise.
+CT traffic reaches it; docs/quality.md tells what was changed by hand since. A part's
+points are its weight times an amount, which is 1 where the help does not say otherwise.
 """
 
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ WEIGHTS: tuple[Weight, ...] = (
     # What the resemblance is.
     Weight("WholeWord", 74.7, "", "the brand as a whole token of the name"),
     Weight("InsideWord", 79.1, "", "the brand inside a longer word"),
-    Weight("OwnDomain", 109.7, "", "a domain of the brand inside somebody else's"),
+    Weight("OwnDomain", 102, "", "a domain of the brand inside somebody else's"),
     Weight("TypingError", 54, "", "the brand with one typing error, as a whole token"),
     Weight("ErrorInside", 50.8, "", "the brand with one typing error inside a word"),
     Weight("LookAlike", 83.5, "", "the brand in look-alike characters"),
@@ -160,7 +160,10 @@ WEIGHTS: tuple[Weight, ...] = (
         "for each other letter in the brand's label, at most 12",
     ),
     Weight(
-        "OtherWord", -14.8, "label", "an ordinary word in the brand's label, no lure"
+        "OtherWord",
+        -14.8,
+        "ordinary word",
+        "an ordinary word in the brand's label, no lure",
     ),
     Weight(
         "OtherText",
@@ -249,20 +252,18 @@ WEIGHTS: tuple[Weight, ...] = (
         "service name",
         "dev, test, git, grafana: somebody's own work",
     ),
-    Weight(
-        "Below", -18.6, "depth", "for each label left of the brand's domain, at most 5"
-    ),
+    Weight("Below", -18.6, "depth", "labels left of the brand's domain, one or many"),
     Weight(
         "ErrorBelow",
         -35,
         "depth",
-        "for each label left of a domain that is the brand altered",
+        "labels left of a domain that is the brand altered, one or many",
     ),
     Weight(
         "Depth",
         -6.4,
         "depth",
-        "for each label of the name, the brand in a sub-domain, at most 5",
+        "for each label left of the domain, the brand in a sub-domain, at most 5",
     ),
     Weight("Length", -3.1, "length", "for each 8 characters beyond 24, at most 6"),
 )

@@ -56,6 +56,10 @@ def score(name: str) -> int:
         "netfiix-account-update.top",
         "hsbc-secure-login.top",
         "ing-mijn-account-verificatie.xyz",
+        "a.b.c.d.e.f.paypa1-secure-login.com",
+        "a.b.c.d.e.f.paypal-login.com",
+        "paypal.com.evil.ru",
+        "\u0441hase.com".encode("idna").decode(),
     ],
 )
 def test_phishing_reaches_the_alert_score(name: str) -> None:
@@ -99,6 +103,11 @@ def test_a_short_brand_alone_is_no_alarm(spelling: str, form: str) -> None:
         ("paypal-xoom.com", "xoom", "brand's word"),
         ("paypal.example.de", "sub-domain", "place"),
         ("purchase.example.de", "'purchase' is an ordinary word", "ordinary"),
+        ("paypal-garten.de", "garten", "ordinary word"),
+        ("paypal.de", "whole label", "place"),
+        ("a.paypal-login.de", "1 label left of the domain", "depth"),
+        ("paypal-login.de", "'login' beside it", "lure"),
+        ("paypal-login.example.de", "'login' beside it, in a sub-domain", "lure"),
     ],
 )
 def test_a_part_says_what_was_seen(name: str, rule: str, kind: str) -> None:
@@ -144,6 +153,20 @@ def test_weights_of_the_settings_are_used() -> None:
 )
 def test_more_evidence_is_a_higher_score(less: str, more: str) -> None:
     assert score(less) < score(more)
+
+
+@pytest.mark.parametrize("name", ["paypa1-login.com", "paypal-login.com"])
+def test_more_labels_buy_no_silence(name: str) -> None:
+    assert score(f"a.b.c.d.{name}") == score(f"a.{name}")
+
+
+def test_what_nobody_writes_for_a_word_is_not_charged_as_one() -> None:
+    def is_charged(name: str) -> bool:
+        return any(part.kind == "ordinary" for part in reasons(name))
+
+    assert is_charged("paypal.de")
+    assert not is_charged("\u0440aypal.de".encode("idna").decode())
+    assert not is_charged("paypal.com.example.de")
 
 
 def test_a_name_without_a_suffix_is_judged_too() -> None:

@@ -37,7 +37,7 @@ class Guests:
         await _steps()
         self._is_over = True
         for transport in self._transports:
-            # To Python 3.11.2 (Debian 12) a connection of TLS that is over has no abort.
+            # In Python 3.11.2 (Debian 12) a connection of TLS that is over has none.
             with contextlib.suppress(AttributeError):
                 transport.abort()
         await _steps()

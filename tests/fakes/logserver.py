@@ -314,14 +314,15 @@ class LogServer:
             shutdown_timeout=0.1,
         )
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=self._tls)
-        await site.start()
-        self._port = runner.addresses[0][1]
+        server = await self._loop.create_server(
+            runner.server, "127.0.0.1", 0, ssl=self._tls
+        )
+        self._port = server.sockets[0].getsockname()[1]
         for front in self.fronts:
             front.url = f"{self.url}{front.name}/"
         self._is_up.set()
         await self._stopping.wait()
-        await site.stop()
+        await guests.lock(server)
         await runner.cleanup()
         await guests.dismiss()
 

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import gc
 import socket
 import ssl
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,3 +77,26 @@ def test_of_a_talk(authority: Authority | None) -> None:
         connected: list[socket.socket] = []
         asyncio.run(run())
         assert_over(connected[0])
+
+
+@pytest.mark.parametrize("steps", range(8))
+def test_of_one_that_comes_while_the_server_ends(
+    authority: Authority | None, steps: int
+) -> None:
+    """Between a connection and its transport the loop takes some steps: each of them."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async def run() -> None:
+        tls = authority.good() if authority else None
+        async with serving(talk, tls) as port:
+            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+
+    with warnings.catch_warnings(record=True) as told, contextlib.ExitStack() as stack:
+        warnings.simplefilter("always", ResourceWarning)
+        asyncio.run(run())
+        gc.collect()
+    assert [str(each.message) for each in told] == []

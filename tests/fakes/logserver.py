@@ -314,6 +314,7 @@ class LogServer:
             shutdown_timeout=0.1,
         )
         await runner.setup()
+        assert runner.server is not None  # since `setup`
         server = await self._loop.create_server(
             runner.server, "127.0.0.1", 0, ssl=self._tls
         )

@@ -83,7 +83,7 @@ def test_of_a_talk(authority: Authority | None) -> None:
 def test_of_one_that_comes_while_the_server_ends(
     authority: Authority | None, steps: int
 ) -> None:
-    """Before each of the steps that the loop takes from a connection to its transport."""
+    """Before each step that the loop takes from a connection to its transport."""
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()

@@ -11,6 +11,7 @@ gets the connection after the head of a request was read; it may send what it li
 """
 
 import contextlib
+import os
 import random
 import socket
 import ssl
@@ -29,6 +30,7 @@ from cryptography.x509.oid import NameOID
 
 _MAX_HEAD_BYTES = 64 * 1024
 _ATTEMPTS = 20
+_WORKERS, _PORTS = 8, 1500
 _PAUSE_S = 0.02
 _FILL = 3
 
@@ -311,9 +313,13 @@ def _free_port() -> int:
     """
     A port of 127.0.0.0/8 that nobody uses, above those that the system gives away.
 
-    The system gives them to clients; a server would then find its port taken.
+    The system gives them to clients; a server would then find its port taken. Tests
+    that run at the same time have ports of their own: one on which nothing listens yet
+    must not be another's.
     """
-    for port in random.sample(range(20000, 32000), _ATTEMPTS):
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = 20000 + worker % _WORKERS * _PORTS
+    for port in random.sample(range(first, first + _PORTS), _ATTEMPTS):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("0.0.0.0", port))
             return port

@@ -31,8 +31,8 @@ _CLAIM = 200  # hosts a claim, and no more than are visited at once
 _FINISH = 100  # visits a transaction
 # What was visited is stored when it is so much, or was kept for so long. Not earlier:
 # visits that begin meanwhile begin later, and those of dead hosts end the run.
-_WORTH = 500
-_FINISH_WAIT_S = 2.0
+_WORTH = 1000
+_FINISH_WAIT_S = 4.0
 _ENRICHED_AT_ONCE = 10  # batches; a registry that hangs must not hold up all others
 _IN_HAND = 2000  # hosts between claim and store, beside those being visited
 _GRACE_S = 5.0  # for enrichers when a run is stopped

@@ -15,12 +15,8 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
-
-import requests
-import urllib3
-from requests.adapters import HTTPAdapter
 
 from ctmonitor.errors import ConfigError, FormatError, SourceError
 from ctmonitor.model.clock import now_utc
@@ -29,19 +25,13 @@ from ctmonitor.net.backoff import pause_s, retry_after_s
 from ctmonitor.net.deadline import Deadline
 from ctmonitor.net.route import Proxy, Route
 
+if TYPE_CHECKING:
+    import requests
+
 _MAX_REDIRECTS = 3
 _CHUNK_BYTES = 64 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PASSING = frozenset({500, 502, 503, 504})  # may be over at the next attempt
-
-# ValueError: a header, or an address, that cannot be written.
-_FAILURES = (
-    requests.RequestException,
-    urllib3.exceptions.HTTPError,
-    OSError,
-    ValueError,
-)
-_TIMEOUTS = (TimeoutError, urllib3.exceptions.ReadTimeoutError)
 
 _Result = TypeVar("_Result")
 
@@ -190,6 +180,10 @@ class Client:
         deadline: Deadline,
     ) -> tuple[Answer, str]:
         """One request: the answer, and its Location."""
+        import requests  # see the adapter
+
+        from ctmonitor.net.adapter import FAILURES, TIMEOUTS, Adapter
+
         shown = _shown(url)
         try:
             proxies = self._proxies(url)
@@ -202,7 +196,7 @@ class Client:
                 headers={**headers, **fixed},
             )
             # Without a session, which would read the whole body of a redirect.
-            with contextlib.closing(_Adapter(self._route, deadline)) as adapter:
+            with contextlib.closing(Adapter(self._route, deadline)) as adapter:
                 response = adapter.send(
                     request.prepare(),
                     stream=True,
@@ -214,10 +208,10 @@ class Client:
                     deadline.check()
         except ConfigError as exc:
             raise SourceError(str(exc)) from exc
-        except _FAILURES as exc:
+        except FAILURES as exc:
             why = (
                 f"no complete answer within {self._timeout_s:g} s"
-                if deadline.is_over or isinstance(_root(exc), _TIMEOUTS)
+                if deadline.is_over or isinstance(_root(exc), TIMEOUTS)
                 else _reason(exc)
             )
             raise SourceError(f"{shown} cannot be read: {why}") from exc
@@ -227,7 +221,7 @@ class Client:
         )
         return answer, response.headers.get("Location", "")
 
-    def _content(self, response: requests.Response, shown: str) -> bytes:
+    def _content(self, response: "requests.Response", shown: str) -> bytes:
         content = bytearray()
         for chunk in response.raw.stream(_CHUNK_BYTES, decode_content=False):
             content += chunk
@@ -244,30 +238,6 @@ class Client:
             raise SourceError(f"{_shown(url)} is not an HTTP address")
         proxy = self._route.proxy_for(host, secure=parts.scheme == "https")
         return {} if proxy is None else {parts.scheme: _proxy_url(proxy)}
-
-
-class _Adapter(HTTPAdapter):
-    """Connections with the route's authorities, under a deadline."""
-
-    def __init__(self, route: Route, deadline: Deadline) -> None:
-        self._route = route
-        self._deadline = deadline
-        super().__init__()
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs, ssl_context=self._route.tls)
-
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        return super().proxy_manager_for(proxy, **kwargs, ssl_context=self._route.tls)
-
-    def cert_verify(self, *args: Any, **kwargs: Any) -> None:
-        """Adds no authorities to those of the route."""
-
-    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
-        made = pool.ConnectionCls
-        pool.ConnectionCls = lambda *a, **k: self._deadline.watch(made(*a, **k))
-        return pool
 
 
 def _split(url: str) -> SplitResult:

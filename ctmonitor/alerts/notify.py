@@ -46,7 +46,8 @@ class Notifier:
         self._fallback = fallback
         self._timeout_s = timeout_s
         self._proxy = proxy
-        trusting(ca_file)  # a bad file is told now and not with every message
+        if ca_file:  # a bad one is told now and not with every message
+            trusting(ca_file, alone=True)  # the system's take as long as ten visits
         self._ca_file = ca_file
         self._environment = _environment(proxy)
         self._programs = Programs(_AT_ONCE, timeout_s=timeout_s, max_output=_MAX_OUTPUT)

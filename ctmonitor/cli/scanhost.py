@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -271,6 +272,14 @@ class _Unwritten:
         return []
 
 
+def _no_record(*_: object) -> Mapping[str, Any]:
+    return {}
+
+
+def _no_details(hosts: Sequence[str]) -> Mapping[str, HostDetail]:
+    return {}
+
+
 class _Just:
     """A book that holds one host."""
 
@@ -378,6 +387,9 @@ class _Run:
             enrichers = scanning.enrichers(config, self._way, client, memory)
             async with scanning.visitor(config, self._way) as visitor:
                 book = self._book(started)
+                telling = scanning.telling(config, self._reader)
+                if options.dry_run:  # nobody reads what would be told
+                    telling = replace(telling, record=_no_record, details=_no_details)
                 self._lines.head()
                 with self._progress(started) as on_report:
                     followup = FollowUp(
@@ -385,7 +397,7 @@ class _Run:
                         enrichers,
                         book,
                         scanning.schedule(config),
-                        scanning.telling(config, self._reader),
+                        telling,
                         on_report,
                         owner=self._owner,
                         concurrency=raise_file_limit(config.scan_concurrency),

@@ -16,7 +16,6 @@ from functools import cached_property
 from urllib.parse import unquote, urlsplit
 
 from python_socks import ProxyError, ProxyType
-from python_socks.sync import Proxy as SocksProxy
 
 from ctmonitor.errors import ConfigError, SourceError
 from ctmonitor.model.text import shortened
@@ -162,6 +161,8 @@ class Route:
         try:
             if proxy.kind == "http":
                 return self._tunnel(proxy, where)
+            from python_socks.sync import Proxy as SocksProxy  # few have one
+
             opened = SocksProxy.create(
                 ProxyType.SOCKS5,
                 proxy.host,

@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import mmh3
-from charset_normalizer import from_bytes
 
 from ctmonitor.model.text import shortened
 
@@ -167,6 +166,8 @@ def _guessed(head: bytes) -> str:
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head)  # may end in mid-character
     except UnicodeDecodeError as exc:
+        from charset_normalizer import from_bytes  # few pages need it
+
         start = max(exc.start - _SAMPLE_BYTES // 4, 0)
         best = from_bytes(head[start : start + _SAMPLE_BYTES], steps=3).best()
         return best.encoding if best is not None else "cp1252"

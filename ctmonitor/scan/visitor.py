@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -133,8 +134,6 @@ class SiteVisitor:
 
     async def _visit(self, host: str, name: str, deadline_s: float) -> SiteReport:
         started = self._now()
-        dns = _NOT_ASKED if self._names is None else _NOT_IN_TIME
-        report = SiteReport(host, name, started, started, Presence.UNKNOWN, dns)
         session = Session(
             self._transport,
             self._guard,
@@ -166,10 +165,14 @@ class SiteVisitor:
                 failure = VisitFailure("Internal error", repr(exc), is_known=False)
         for trail in trails:
             trail.settle()
-        report = replace(
-            report,
-            finished=self._now(),
-            dns=session.dns.get(ascii_host(name), report.dns),
+        no_dns = _NOT_ASKED if self._names is None else _NOT_IN_TIME
+        report = partial(
+            SiteReport,
+            host,
+            name,
+            started,
+            self._now(),
+            dns=session.dns.get(ascii_host(name), no_dns),
             certificate=session.certificates.get(ascii_host(name)),
         )
         return _told(report, trails, failure)
@@ -230,13 +233,14 @@ class SiteVisitor:
 
 
 def _told(
-    report: SiteReport, trails: Sequence[Trail], failure: VisitFailure | None
+    report: Callable[..., SiteReport],
+    trails: Sequence[Trail],
+    failure: VisitFailure | None,
 ) -> SiteReport:
     """The report with what the trails found, or why they found nothing."""
     for trail in trails:
         if trail.page is not None:
-            return replace(
-                report,
+            return report(
                 presence=Presence.UP,
                 url=str(trail.url),
                 address=trail.address,
@@ -252,8 +256,7 @@ def _told(
         reasons = [f"{scheme}: {each}" for scheme, each in failures.items()]
     every = [failure] if failure is not None else list(failures.values())
     telling = next((each for each in every if not each.is_known), every[0])
-    return replace(
-        report,
+    return report(
         presence=Presence.DOWN if telling.is_known else Presence.UNKNOWN,
         url=url,
         error=telling.error,

@@ -50,7 +50,7 @@ _EXAMPLES = (
     "scanhost.py -c conf/example.conf --host login-paypal.com   one host, not stored",
     "scanhost.py -c conf/example.conf --notify-test    a test message to each channel",
 )
-_FLUSH_EVERY_S = 2.0
+_FLUSH_EVERY_S = 1.0
 _LAST_FLUSH_S = 10.0  # of a run that was stopped
 _LEASE_S = 900.0  # of a host that is named on the command line
 _EXTEND_EVERY_S = 60.0

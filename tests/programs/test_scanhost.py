@@ -21,6 +21,7 @@ import pytest
 
 from tests.fakes.api import ApiServer, Reply
 from tests.fakes.dns import DnsServer, says, silent
+from tests.fakes.proxies import microsocks, tinyproxy
 from tests.fakes.rdap import RdapServer
 from tests.fakes.safebrowsing import SafeBrowsingServer
 from tests.fakes.sites import Site, Sites, Visit, page, redirect
@@ -441,6 +442,50 @@ def test_what_cannot_be_used_is_told_before_anything_begins(world: World) -> Non
         assert (result.code, result.out) == (2, ""), setting
         assert "absent.file" in result.err
     assert world.states() == {"a.example": None}
+
+
+@pytest.mark.parametrize("kind", ["http", "socks5h"])
+def test_a_proxy_carries_a_run_and_nothing_goes_around_it(
+    world: World, tmp_path: Path, kind: str
+) -> None:
+    """What would be asked of name servers is left out, and the alert says why."""
+    world.names("named.example")
+    world.hosts(ADDRESS, "named.example")
+    carrying = tinyproxy if kind == "http" else microsocks
+    with carrying(tmp_path, "me", "secret") as proxy:
+        url = f"{kind}://me:secret@{proxy.host}:{proxy.port}"
+        world.configure(CONNECT__Proxy=url, ENRICH__ASN="yes")
+        result = world.scan()
+        assert proxy.tunnels() >= 1
+    assert result.code == 0
+    assert f"SUCCESS HTTP 200 - {ADDRESS}" in lines(result)
+    assert f"visits go through {kind}://{proxy.host}:{proxy.port}" in result.err
+    assert world.dns.questions == []
+    alert = world.alerts()[f"{ADDRESS}.json"]
+    assert alert["dns"]["state"] == "not_applicable"  # type: ignore[index]
+    network = alert["enrichment"]["asn"]  # type: ignore[index]
+    assert network["status"] == "not_applicable"
+    assert "proxy" in network["detail"]
+    assert "secret" not in result.out + result.err
+
+
+def test_visits_have_the_user_agent_of_the_settings(world: World) -> None:
+    """That of http_UA, or one of UAfile at random."""
+    world.names("one.example")
+    world.hosts("one.example")
+    world.configure(CONNECT__http_UA="Browser/1 (X11)")
+    assert world.scan().code == 0
+    assert [one.header("User-Agent") for one in world.site.visits] == [
+        "Browser/1 (X11)"
+    ]
+    agents = {f"Browser/{number}" for number in (2, 3)}
+    (world.folder / "agents.txt").write_text("\n \n".join(agents) + "\n")
+    many = [f"h{number}.example" for number in range(40)]
+    world.names(*many)
+    world.hosts(*many)
+    world.configure(CONNECT__http_UA="Browser/1 (X11)", CONNECT__UAfile="agents.txt")
+    assert world.scan().code == 0
+    assert {one.header("User-Agent") for one in world.site.visits[1:]} == agents
 
 
 def test_the_guard_keeps_our_own_network_out(world: World) -> None:

@@ -29,7 +29,7 @@ print(*(name for name in {_HEAVY} if name in sys.modules))
     [
         ("check_rules", "hyperscan"),
         ("gethost", ""),
-        ("scanhost", "aiohttp cryptography requests"),
+        ("scanhost", "aiohttp cryptography"),
         ("certstreammonitor", "certstream cryptography hyperscan"),
         ("ctstream", "aiohttp certstream cryptography hyperscan"),
     ],

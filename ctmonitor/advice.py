@@ -25,12 +25,12 @@ Readings = Mapping[str, Reading]  # by attribute
 
 
 def check_required(
-    readings: Readings, problems: Problems, *, needs_source: bool
+    readings: Readings, problems: Problems, *, needs_source: bool, needs_rules: bool
 ) -> None:
     """Notes settings that must have a value and have none."""
     needed: set[Required] = set()
     others = [readings[name] for name in ("regex_file", "brand_file", "own_domains")]
-    if not any(other.text or other.is_refused for other in others):
+    if needs_rules and not any(other.text or other.is_refused for other in others):
         needed.add(Required.WITHOUT_OTHER_RULES)
     source = readings["source"]
     if needs_source and not source.is_refused:

@@ -180,7 +180,11 @@ class Config:
 
 
 def load(
-    path: str | Path, environ: Mapping[str, str], *, needs_source: bool = True
+    path: str | Path,
+    environ: Mapping[str, str],
+    *,
+    needs_source: bool = True,
+    needs_rules: bool = True,
 ) -> Config:
     """
     The settings in the file at `path`.
@@ -188,6 +192,7 @@ def load(
     Args:
         environ: what `${NAME}` in a value is replaced from.
         needs_source: whether a file without ACTServer or Replay_File is refused.
+        needs_rules: whether a file without SearchKeywords and other rules is refused.
 
     Raises:
         ConfigError: with all problems of the file, in the order of its lines, warnings
@@ -198,7 +203,9 @@ def load(
     file = ini.read(path, problems)
     readings = {s.attribute: _reading(s, file, environ, problems) for s in SETTINGS}
     advice.check_looks(readings, problems)
-    advice.check_required(readings, problems, needs_source=needs_source)
+    advice.check_required(
+        readings, problems, needs_source=needs_source, needs_rules=needs_rules
+    )
     advice.check_combinations(readings, problems)
     advice.check_unknown(file, problems)
     if problems.has_errors:

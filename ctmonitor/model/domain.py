@@ -49,16 +49,25 @@ def name_in(name: str, domain: str) -> str:
         name: of a certificate, or of what a source says: mail addresses, names of
             organisations and other texts stand among them.
     """
-    lowered = name.strip().lower().removesuffix(".")
-    if not lowered.isascii():
-        try:
-            lowered = idna.encode(lowered, uts46=True).decode("ascii")
-        except (idna.IDNAError, UnicodeError):
-            return ""
+    lowered = a_labels(name)
     host = lowered.removeprefix("*.")
     if host != domain and not host.endswith("." + domain):
         return ""
     return lowered if _is_host(host) else ""
+
+
+def a_labels(name: str) -> str:
+    """
+    `name` in lower-case A-labels, without a last dot, a host name or not; empty when
+    it has none.
+    """
+    lowered = name.strip().lower().removesuffix(".")
+    if lowered.isascii():
+        return lowered
+    try:
+        return idna.encode(lowered, uts46=True).decode("ascii")
+    except (idna.IDNAError, UnicodeError):
+        return ""
 
 
 def _is_host(name: str) -> bool:

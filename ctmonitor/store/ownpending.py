@@ -24,12 +24,14 @@ class Pending:
     Args:
         held: raises Busy when the lock of the store was lost.
         write: puts rows into the document of a domain, in place of those it has.
+        guard: held while documents and what is known of them change.
     """
 
     def __init__(
         self,
         held: Callable[[], None],
         write: Callable[[str, list[Row]], None],
+        guard: threading.RLock,
     ) -> None:
         self._held = held
         self._write = write
@@ -37,7 +39,7 @@ class Pending:
         self._numbers: dict[str, int] = {}  # by key, from 1
         self._leases: dict[str, tuple[str, datetime]] = {}  # by key: owner, end
         self._told: defaultdict[str, list[datetime]] = defaultdict(list)
-        self._guard = threading.RLock()
+        self._guard = guard
 
     def know(self, domain: str, rows: Iterable[Row]) -> None:
         """

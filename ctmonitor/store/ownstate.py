@@ -63,8 +63,9 @@ class StateStore(Protocol):
 
     def set_aside(self, domain: str) -> str:
         """
-        Keeps a document that cannot be read under another name, which is returned;
-        empty when there is none. Afterwards the domain is not known.
+        Keeps a copy of a document that cannot be read, and returns its name; empty
+        when there is none. The document itself stays until `save` replaces it, so that
+        a run that ends before meets it again.
 
         Raises:
             Busy: see `save`.

@@ -19,6 +19,8 @@ class Answer:
         is_full: expired certificates are among the claims, if there are any.
         is_complete: a limit or a budget ended it otherwise; a later run has the rest.
         notes: for people, what was odd: whole sentences that name the domain.
+        failure: the error that ended it, when that was no limit and no budget: the
+            claims are good, and the run is complete in part only.
     """
 
     source: OwnSource
@@ -27,6 +29,7 @@ class Answer:
     is_full: bool = True
     is_complete: bool = True
     notes: tuple[str, ...] = ()
+    failure: str = ""
 
 
 class BudgetSpent(SourceError):

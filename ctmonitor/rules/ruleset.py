@@ -294,16 +294,18 @@ class RuleSet:
             allowed_by=self._allowing(looked),
             is_popular=host.registrable in self.rules.popular,
             near=tuple(sorted(self._near(looked, verdict), key=lambda n: n.missing)),
-            notes=tuple(self._notes(host)),
+            notes=tuple(self._notes(name, host)),
         )
 
-    def _notes(self, host: HostName) -> Iterator[str]:
+    def _notes(self, name: str, host: HostName) -> Iterator[str]:
         for label, decoded in zip(host.labels, host.unicode, strict=True):
             if label.startswith("xn--") and label == decoded:
                 shown = shortened(label, 80)
                 yield f"The label {shown} is no punycode and stands as it is."
         if host.at < 0:
             yield "The name has no registrable domain."
+        for domain in self._own.of([name]):
+            yield f"The name is in {domain}, which watchdomains.py watches."
         if self._look_alikes and (owner := self._look_alikes.owner(host)):
             yield f"The name is in an own domain of {owner}, so it is no look-alike."
 

@@ -218,3 +218,9 @@ def test_an_own_domain_is_no_rule() -> None:
     assert not WITH_KEYWORDS.judge(["www.example.com", "example.com"]).names
     again = pickle.loads(pickle.dumps(WITH_KEYWORDS))  # noqa: S301 (our own bytes)
     assert again.own(["t.co"]) == {"t.co": ("t.co",)}
+
+
+def test_an_explanation_says_whose_a_name_is() -> None:
+    told = "The name is in example.com, which watchdomains.py watches."
+    assert told in WITH_KEYWORDS.explain("www.example.com").notes
+    assert told not in WITH_KEYWORDS.explain("www.example.net").notes

@@ -8,11 +8,13 @@ Source: sslmate.com/help/reference/ct_search_api_v1.
 """
 
 import base64
+import contextlib
 import hashlib
 import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -50,6 +52,8 @@ _MOST_SHOWN = 200  # of `all_names`
 _MOST_CAA_DOMAINS = 50
 _LONGEST_NAME = 1000
 _LONGEST_CONTACT = 300  # it is kept for each certificate
+_LONGEST_TOLD = 10_000
+_MAIL = re.compile(r"\S@\S|\[at\]", re.IGNORECASE)
 _HASH = re.compile(r"[0-9a-f]{64}")
 _HOST = re.compile(r"[a-z0-9.-]{1,253}")
 
@@ -124,12 +128,15 @@ class CertSpotter:
             except SourceError as exc:
                 if reading.position == after:
                     raise
-                reading.notes.append(f"{exc}; the rest comes in a later run")
-                failure = "" if isinstance(exc, BudgetSpent) else str(exc)
+                ended = f"{exc}; the rest comes in a later run"
+                if isinstance(exc, BudgetSpent):
+                    reading.notes.append(ended)
+                else:
+                    failure = ended
                 break
             if len(reading.claims) >= _MOST_CLAIMS:
                 break
-        if not (is_complete or reading.notes):
+        if not (is_complete or failure or reading.notes):
             reading.notes.append(
                 f"Cert Spotter has more than {len(reading.claims)} certificates for "
                 f"{domain}; the rest comes in a later run"
@@ -170,7 +177,7 @@ class CertSpotter:
                 if attempt >= self._tries:
                     tried = "once" if attempt == 1 else f"{attempt} times"
                     raise type(exc)(f"{exc}; asked {tried}", wait) from exc
-            self._sleep(pause if wait is None else wait)
+            self._sleep(wait or pause)
 
     def _allow(self, domain: str) -> None:
         """Raises SourceError when no question may be asked at this moment."""
@@ -193,23 +200,20 @@ class CertSpotter:
             headers["Authorization"] = f"Bearer {self._key}"
         reply = self._client.fetch(url, headers=headers)
         if reply.status != 200:
-            raise self._refusal(reply, domain)
-        try:
+            raise self._refusal(self._without_key(reply), domain)
+        with contextlib.suppress(FormatError):
             rows = reply.json()
-        except FormatError as exc:
-            raise SourceError(f"{reply.url} answers for {domain} with {exc}") from exc
-        if not isinstance(rows, list):
-            shown = reply.beginning()
-            raise SourceError(
-                f"{reply.url} answers for {domain} with something that is no list: "
-                f"{shown}"
-            )
-        return rows
+            if isinstance(rows, list):
+                return rows
+        shown = self._without_key(reply).beginning()
+        raise SourceError(
+            f"{reply.url} answers for {domain} with no list in JSON: {shown}"
+        )
 
     def _refusal(self, reply: Reply, domain: str) -> SourceError:
         """What a status means, and what to do."""
         said = f"{reply.url} answers for {domain} with status {reply.status}"
-        if words := self._words(reply):
+        if words := _words(reply):
             said += f" ({words})"
         match reply.status:
             case 401:
@@ -237,19 +241,11 @@ class CertSpotter:
                 return SourceError(said, reply.retry_after_s)
         return _Final(said)
 
-    def _words(self, reply: Reply) -> str:
-        """What the server says of its refusal, without the key."""
-        try:
-            told = reply.json()
-        except FormatError:
-            return ""
-        if not isinstance(told, dict):
-            return ""
-        parts = [told.get("code"), told.get("message")]
-        words = ": ".join(part for part in parts if isinstance(part, str) and part)
-        if self._key:
-            words = words.replace(self._key, "***")
-        return shortened(words, 200)
+    def _without_key(self, reply: Reply) -> Reply:
+        """The same for messages: there are servers that repeat what they were sent."""
+        if not self._key:
+            return reply
+        return replace(reply, body=reply.body.replace(self._key.encode(), b"***"))
 
 
 class _Reading:
@@ -331,6 +327,19 @@ class _Reading:
         )
 
 
+def _words(reply: Reply) -> str:
+    """What the server says of its refusal."""
+    try:
+        told = reply.json()
+    except FormatError:
+        return ""
+    if not isinstance(told, dict):
+        return ""
+    parts = [told.get("code"), told.get("message")]
+    words = ": ".join(part for part in parts if isinstance(part, str) and part)
+    return shortened(words, 200)
+
+
 def _id(row: object) -> str:
     """Empty for none. An id goes into addresses and into our state, so it is short."""
     number = row.get("id") if isinstance(row, dict) else None
@@ -383,10 +392,18 @@ def _issuer(row: Mapping[str, Any], dn: str) -> Issuer:
         None,
         # None at all is what it says of a CA that it does not know.
         tuple(caa_domains[:_MOST_CAA_DOMAINS]) or None,
-        shortened(" ".join(contact[:_LONGEST_NAME].split()), _LONGEST_CONTACT)
-        if isinstance(contact, str)
-        else "",
+        _contact(contact) if isinstance(contact, str) else "",
     )
+
+
+def _contact(told: str) -> str:
+    words = told[:_LONGEST_TOLD].split()
+    text = " ".join(words)
+    if len(text) > _LONGEST_CONTACT:
+        # Of a page of instructions, the addresses: `abuse[at]ca[dot]example`.
+        places = (word for word in words if "://" in word or _MAIL.search(word))
+        text = ", ".join(dict.fromkeys(places)) or text
+    return shortened(text, _LONGEST_CONTACT)
 
 
 def _serial(serial: int | None) -> str:

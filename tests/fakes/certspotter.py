@@ -117,6 +117,8 @@ class FakeCertSpotter(ApiServer):
             # Worse than the real one: it quotes the key.
             return refusal(401, "unauthorized", f"Nobody has the key {told}")
         asked = parse_qs(urlsplit(request.path).query)
+        if "domain" not in asked:
+            return refusal(400, "missing_parameter", "Which domain?")
         rows = self._rows(asked)
         shown = [_expanded(row, asked.get("expand", [])) for row in rows]
         # How long to wait until the next question: said with each answer.

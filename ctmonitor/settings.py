@@ -705,9 +705,9 @@ SETTINGS: tuple[Setting, ...] = (
         attribute="notify_tags",
         kind=Kind.ROUTES,
         help="Kinds of messages that go to destinations with one of these tags alone",
-        choices=("found", "up", "down", "back", "changed"),
+        choices=("found", "up", "down", "back", "changed", "own"),
         note=(
-            "For example: found=triage up=soc,management",
+            "For example: found=triage up=soc,management own=platform",
             "A kind not named goes to all; an address without tags gets every kind.",
         ),
     ),

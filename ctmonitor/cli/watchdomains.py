@@ -1,0 +1,399 @@
+"""
+watchdomains.py: certificates for your own domains, and what is wrong with any.
+
+A first SIGTERM or SIGINT ends the run in order: what was asked for is stored and told.
+A second one ends it at once.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ctmonitor.cli import console, logs
+from ctmonitor.config import Config, load
+from ctmonitor.errors import ConfigError, FormatError, SourceError
+from ctmonitor.model.domain import watched_domain
+from ctmonitor.model.own import Authority
+from ctmonitor.model.text import shortened
+from ctmonitor.settings import SETTINGS
+from ctmonitor.values import parse
+
+NAME = "watchdomains.py"
+
+_EXAMPLES = (
+    "watchdomains.py --domains example.com example.org      what is there, what is new",
+    "watchdomains.py -c conf/example.conf --report own.html    and a page to read",
+    "watchdomains.py -c conf/example.conf --continuous         until it is stopped",
+    "watchdomains.py -c conf/example.conf --list               alerts and their state",
+    "watchdomains.py -c conf/example.conf --ack 5f1d0c2a9b7e4d31   this one is known",
+    'watchdomains.py -c conf/example.conf --add-ca "Let\'s Encrypt" 16418',
+)
+_REPORTS = (".json", ".csv", ".html")
+_FORMATS = ("text", "json", "csv")
+_SOURCES = ("crtsh", "certspotter", "logs")
+# Of the settings, what an option of the command line stands for.
+_STANDS_FOR = {
+    "webhook": "own_webhook",
+    "smtp_host": "own_smtp_host",
+    "smtp_port": "own_smtp_port",
+    "smtp_user": "own_smtp_user",
+    "smtp_pass": "own_smtp_pass",
+    "email_from": "own_email_from",
+    "email_to": "own_email_to",
+    "state": "own_state",
+}
+# Of the environment of a function of AWS Lambda.
+_OF_LAMBDA = {
+    "OWN_DOMAINS": "own_domains",
+    "OWN_STATE": "own_state",
+    "OWN_WEBHOOK": "own_webhook",
+    "OWN_WEBHOOK_FORMAT": "own_webhook_format",
+    "OWN_CERTSPOTTER_URL": "own_certspotter_url",
+    "OWN_SOURCE": "own_source",
+    "OWN_S3_ENDPOINT": "own_state_endpoint",
+}
+_LAMBDA_DEFAULTS = {"OWN_SOURCE": "certspotter"}
+_LAMBDA_TIMEOUT_S = 30.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The exit code: 0 complete, 1 complete in part, 2 nothing was asked."""
+    return console.run(NAME, lambda: _main(_options(argv)))
+
+
+def handler(event: object, context: object) -> dict[str, Any]:
+    """
+    One run, as a function of AWS Lambda.
+
+    Settings are those of the file that CTMONITOR_CONF names; without it they come from
+    OWN_DOMAINS, OWN_STATE, OWN_WEBHOOK, OWN_WEBHOOK_FORMAT, OWN_CERTSPOTTER_URL,
+    OWN_CERTSPOTTER_KEY, OWN_SOURCE (certspotter) and OWN_S3_ENDPOINT. docs/lambda.md
+    shows how it is set up.
+
+    Returns:
+        `{"domains": {domain: {"new": n, "error": text or None}}, "alerts": n}`
+
+    Raises:
+        ConfigError: settings or state cannot be used.
+        SourceError: nothing was asked with success.
+        StoreError: another run is at work, or the state failed.
+    """
+    config = _of_environment()
+    logs.configure(config, verbose=False)
+    return asyncio.run(_handled(config))
+
+
+async def _handled(config: Config) -> dict[str, Any]:
+    from ctmonitor.cli.watchrun import WatchRun
+
+    run = WatchRun(config, timeout_s=_LAMBDA_TIMEOUT_S, form="json")
+    try:
+        ended = await run.ended_once()
+    finally:
+        run.close()
+    errors: dict[str, list[str]] = {}
+    for problem in ended.problems:
+        errors.setdefault(problem.domain, []).append(
+            f"{problem.source}: {problem.reason}"
+        )
+    # What concerns no domain alone, as a webhook that fails, concerns each.
+    general = errors.pop("", [])
+    told = {
+        domain: {
+            "new": ended.counts[domain].new if domain in ended.counts else 0,
+            "error": "; ".join(errors.get(domain, []) + general) or None,
+        }
+        for domain in config.own_domains
+    }
+    if errors and all(domain in errors for domain in config.own_domains):
+        raise SourceError("; ".join(dict.fromkeys(map(str, ended.problems))))
+    return {"domains": told, "alerts": len(ended.alerts)}
+
+
+def _of_environment() -> Config:
+    """The settings of a function; raises ConfigError."""
+    if path := os.environ.get("CTMONITOR_CONF"):
+        config = load(path, os.environ, needs_source=False, needs_rules=False)
+    else:
+        config = load(os.devnull, os.environ, needs_source=False, needs_rules=False)
+        written = {
+            field: text
+            for variable, field in _OF_LAMBDA.items()
+            if (text := os.environ.get(variable, _LAMBDA_DEFAULTS.get(variable, "")))
+        }
+        names = {field: variable for variable, field in _OF_LAMBDA.items()}
+        config = replace(config, **_accepted(written, names))
+    config = replace(config, **_from_environment(config, {}))
+    if not config.own_domains:
+        raise ConfigError("OWN_DOMAINS is empty: name domains, with commas between.")
+    return config
+
+
+def _seconds(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= 86_400 * 365:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+    return number
+
+
+def _port(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if not 1 <= number <= 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port")
+    return number
+
+
+def _report(text: str) -> Path:
+    path = Path(text)
+    if path.suffix.lower() not in _REPORTS:
+        ends = ", ".join(_REPORTS)
+        raise argparse.ArgumentTypeError(f"{text!r} ends in none of {ends}")
+    return path
+
+
+def _options(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = console.parser(
+        NAME, "Watch the certificates of your own domains.", _EXAMPLES
+    )
+    add = parser.add_argument
+    add("--domains", nargs="+", metavar="D", help="domains to watch, for [OWN] Domains")
+    add(
+        "--source",
+        nargs="+",
+        choices=_SOURCES,
+        help="who is asked: each of them (logs: what the daemon has seen)",
+    )
+    add("--db", metavar="FILE", help="SQLite database, for [DATABASE] DBFile")
+    add(
+        "--state",
+        metavar="PLACE",
+        help="keep what is known in this directory, or in s3://bucket/prefix",
+    )
+    add("--report", type=_report, metavar="FILE", help="write a .html, .json or .csv")
+    add(
+        "--format",
+        choices=_FORMATS,
+        default="text",
+        help="what is printed of alerts (text)",
+    )
+    add(
+        "--timeout",
+        type=_seconds,
+        default=30.0,
+        metavar="S",
+        help="for a whole answer, in seconds (30)",
+    )
+    add("--continuous", action="store_true", help="one run after another")
+    add(
+        "--interval",
+        type=_seconds,
+        default=900.0,
+        metavar="S",
+        help="from the beginning of one run to the next, in seconds (900)",
+    )
+    add(
+        "--resolve-dns",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="ask name servers for sub-domains and CAA (on)",
+    )
+    add(
+        "--typosquats",
+        action="store_true",
+        help="look for certificates of misspelt domains, too",
+    )
+    add(
+        "--auto-baseline",
+        action="store_true",
+        help="authorise the CAs of all certificates that are valid now",
+    )
+    add(
+        "--add-ca",
+        nargs=2,
+        action="append",
+        metavar=("NAME", "CA_ID"),
+        help="authorise a CA: its organisation and its number at crt.sh, and end",
+    )
+    add("--list", action="store_true", help="print alerts with their state, and end")
+    add("--ack", nargs="+", metavar="ID", help="acknowledge alerts, and end")
+    add("--webhook", metavar="URL", help="send each message there")
+    add("--smtp-host", metavar="HOST", help="mail server")
+    add("--smtp-port", type=_port, metavar="PORT", help="its port (587)")
+    add("--smtp-user", metavar="NAME", help="name for its login")
+    add(
+        "--smtp-pass",
+        metavar="WORD",
+        help="password; better in the environment, as SMTP_PASS",
+    )
+    add("--email-from", metavar="A", help="sender of mails")
+    add("--email-to", nargs="+", metavar="A", help="who gets mails")
+    add("-v", "--verbose", action="store_true", help="tell more, on standard error")
+    options = parser.parse_args(argv)
+    ends = [name for name in ("list", "ack", "add_ca") if getattr(options, name)]
+    if len(ends) > 1:
+        both = " and ".join(f"--{name}".replace("_", "-") for name in ends[:2])
+        parser.error(f"{both} do not go together")
+    for name in ("continuous", "report", "auto_baseline", "typosquats"):
+        if ends and getattr(options, name):
+            one, other = (f"--{each}".replace("_", "-") for each in (ends[0], name))
+            parser.error(f"{one} and {other} do not go together")
+    return options
+
+
+def _main(options: argparse.Namespace) -> int:
+    config = _config(options)
+    logs.configure(config, verbose=options.verbose)
+    if options.list or options.ack or options.add_ca:
+        from ctmonitor.cli import watchstate
+
+        if options.list:
+            return watchstate.show(config, options.format)
+        if options.ack:
+            return watchstate.acknowledge(config, options.ack)
+        return watchstate.authorise(config, _authorities(options.add_ca))
+    if not config.own_domains:
+        where = f"{config.path}: [OWN] Domains is empty" if options.config else ""
+        raise ConfigError(
+            f"{where or 'No domain was named'}: give domains of yours, as "
+            "--domains example.com or in [OWN] Domains."
+        )
+    return asyncio.run(_until_end(config, options))
+
+
+async def _until_end(config: Config, options: argparse.Namespace) -> int:
+    from ctmonitor.cli.watchrun import WatchRun
+
+    run = WatchRun(
+        config,
+        timeout_s=options.timeout,
+        resolves=options.resolve_dns,
+        typosquats=options.typosquats,
+        auto_baseline=options.auto_baseline,
+        report_to=options.report,
+        form=options.format,
+    )
+    loop = asyncio.get_running_loop()
+
+    def stop(number: signal.Signals) -> None:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(each)
+            signal.signal(each, signal.SIG_DFL)
+        console.complain(f"{NAME}: {number.name}, ending; once more to end at once")
+        run.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, partial(stop, number))
+    try:
+        if options.continuous:
+            return await run.until_stopped(options.interval)
+        return await run.once()
+    finally:
+        run.close()
+
+
+def _config(options: argparse.Namespace) -> Config:
+    """The settings, with what the command line and the environment say instead."""
+    if options.config:
+        config = console.configuration(options, needs_source=False, needs_rules=False)
+    else:
+        config = load(os.devnull, os.environ, needs_source=False, needs_rules=False)
+    if options.smtp_pass is not None:
+        console.complain(
+            "warning: everybody on this machine can read a password on the command "
+            "line; put it into the environment, as SMTP_PASS, or into [OWN] Smtp_Pass"
+        )
+    changes = _given(options)
+    changes |= _from_environment(config, changes)
+    if options.domains:
+        changes["own_domains"] = _domains(options.domains)
+    if options.source:
+        changes["own_source"] = frozenset(options.source)
+    if options.db:
+        is_address = "://" in options.db
+        changes["database_url"] = options.db if is_address else ""
+        changes["db_file"] = "" if is_address else options.db
+    return replace(config, **changes)
+
+
+def _given(options: argparse.Namespace) -> dict[str, Any]:
+    """Options that stand for a setting, by field."""
+    texts, names = {}, {}
+    for option, field in _STANDS_FOR.items():
+        given = getattr(options, option)
+        if given is not None:
+            texts[field] = " ".join(given) if isinstance(given, list) else str(given)
+            names[field] = f"--{option}".replace("_", "-")
+    return _accepted(texts, names)
+
+
+def _accepted(texts: Mapping[str, str], names: Mapping[str, str]) -> dict[str, Any]:
+    """
+    Values by field of `Config`, each accepted as in a file.
+
+    Raises:
+        ConfigError: with all that are not, by their names.
+    """
+    found = {}
+    problems = []
+    rows = {setting.attribute: setting for setting in SETTINGS}
+    for field, text in texts.items():
+        row = rows[field]
+        try:
+            found[field] = parse(row, text, "the value" if row.holds_secret else "")
+        except ConfigError as exc:
+            problems += [f"{names[field]}: {problem}" for problem in exc.problems]
+    if problems:
+        raise ConfigError(problems)
+    return found
+
+
+def _from_environment(config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Secrets out of the environment, where neither option nor file has them."""
+    found = {}
+    for variable, field in (
+        ("SMTP_PASS", "own_smtp_pass"),
+        ("OWN_CERTSPOTTER_KEY", "own_certspotter_key"),
+    ):
+        value = os.environ.get(variable, "")
+        if value and field not in given and not getattr(config, field):
+            found[field] = value
+    return found
+
+
+def _domains(written: Sequence[str]) -> tuple[str, ...]:
+    """Each domain once; raises ConfigError with all that are none."""
+    found: dict[str, None] = {}
+    problems = []
+    for each in (part for one in written for part in one.replace(",", " ").split()):
+        try:
+            found[watched_domain(each)] = None
+        except FormatError as exc:
+            problems.append(f"--domains: {exc.detail}.")
+    if problems:
+        raise ConfigError(problems)
+    if not found:
+        raise ConfigError("--domains: no domain was named; write example.com.")
+    return tuple(found)
+
+
+def _authorities(written: Sequence[Sequence[str]]) -> list[Authority]:
+    found = []
+    for name, number in written:
+        if not (number.isascii() and number.isdigit() and len(number) < 19):
+            raise ConfigError(
+                f"--add-ca: {shortened(number, 100)!r} is no number of a CA at crt.sh; "
+                "it stands behind caid= in the address of the CA's page."
+            )
+        if not name.strip():
+            raise ConfigError("--add-ca: the name of the CA's organisation is empty.")
+        found.append(Authority(" ".join(name.split()), int(number)))
+    return found

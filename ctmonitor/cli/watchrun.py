@@ -1,0 +1,310 @@
+"""Runs of watchdomains.py: what is asked and told, printed, and put in a report."""
+
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ctmonitor.cli import console, watching
+from ctmonitor.config import Config
+from ctmonitor.errors import (
+    Busy,
+    ConfigError,
+    CTMonitorError,
+    StoreError,
+    StoreUnavailable,
+)
+from ctmonitor.model.clock import now_utc
+from ctmonitor.model.followup import OutboxItem
+from ctmonitor.model.own import DomainState, OwnAlert, OwnSource, SharedState
+from ctmonitor.model.text import shortened
+from ctmonitor.net.useragent import NO_CONTACT
+from ctmonitor.watch import report, telling
+from ctmonitor.watch.asking import Problem
+from ctmonitor.watch.authorities import Authorities
+from ctmonitor.watch.cycle import Cycle, Ended
+from ctmonitor.watch.listing import listing
+from ctmonitor.watch.squatting import Squatting
+
+if TYPE_CHECKING:
+    from ctmonitor.alerts.outbox import Sender
+    from ctmonitor.store.ownstate import StateStore
+    from ctmonitor.store.store import Store
+    from ctmonitor.watch.lookup import Lookup
+    from ctmonitor.watch.nameservers import NameServers
+
+log = logging.getLogger(__name__)
+
+_LEASE_S = 900.0  # of the state; renewed before each domain
+_LAST_FLUSH_S = 10.0  # of a run that was stopped
+# A run on typosquats lasts about so long, by the pause after each question.
+_TYPOSQUATS_S = 1200.0
+_ALL = 1_000_000
+_TOLD_EVERY = 25  # typosquats
+_NO_CAS = (
+    "unauthorized_ca is off: no CA is authorised. Give [OWN] Authorised_CAs, --add-ca, "
+    "or --auto-baseline once."
+)
+
+
+class WatchRun:
+    """
+    Runs over the watched domains of the settings; to be made in the event loop.
+
+    Args:
+        resolves: whether name servers are asked, for sub-domains and CAA.
+        typosquats: whether misspelt domains are looked for.
+        auto_baseline: whether the CAs of what is valid now are authorised.
+        report_to: a file for the report of each run.
+        form: `text`, `json` or `csv`: what is printed of alerts.
+
+    Raises:
+        ConfigError: settings or state cannot be used; nothing was asked.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        timeout_s: float,
+        resolves: bool = True,
+        typosquats: bool = False,
+        auto_baseline: bool = False,
+        report_to: Path | None = None,
+        form: str = "text",
+    ) -> None:
+        self._config = config
+        self._typosquats = typosquats
+        self._auto_baseline = auto_baseline
+        self._report_to = report_to
+        self._form = form
+        self._stopped = asyncio.Event()
+        self._is_stopped = False
+        self._owner = watching.owner()
+        watching.policy(config, SharedState())  # what is wrong with it is told now
+        if report_to is not None:
+            report.check_path(str(report_to))
+        self._store: Store | None = watching.store(config)
+        self._states: StateStore = watching.states(config, self._store)
+        self._sender: Sender = watching.sender(config, self._states, self._owner)
+        is_stopped = self._has_stopped
+        self._sources = watching.Sources(
+            config,
+            timeout_s,
+            self._store,
+            partial(watching.pause, stopped=is_stopped),
+            is_stopped,
+        )
+        self._lookup: Lookup | None = None
+        self._servers: NameServers | None = None
+        self._end_lookup: Callable[[], None] = lambda: None
+        if resolves:
+            found = watching.name_servers(config)
+            self._lookup, self._servers, self._end_lookup = found
+
+    def close(self) -> None:
+        """Ends connections; a second call does nothing."""
+        self._end_lookup()
+        self._sources.close()
+        self._states.close()
+        if self._store is not None:
+            self._store.close()
+
+    def stop(self) -> None:
+        """Asks for an end in order."""
+        self._is_stopped = True
+        self._stopped.set()
+
+    def _has_stopped(self) -> bool:
+        return self._is_stopped
+
+    async def once(self) -> int:
+        """One run; the exit code."""
+        self._say_before()
+        return await self._run()
+
+    async def ended_once(self) -> Ended:
+        """
+        One run, of which nothing is printed.
+
+        Raises:
+            ConfigError: the state cannot be used; nothing was asked.
+            Busy: another run is at work.
+        """
+        with self._states.lock(self._owner, _LEASE_S):
+            shared = await self._shared()
+            cycle = self._cycle(shared)
+            return await cycle.run(self._config.own_domains, self._deliver)
+
+    async def until_stopped(self, interval_s: float) -> int:
+        """Runs until `stop`; a failed one is made good by the next. The exit code."""
+        self._say_before()
+        while not self._is_stopped:
+            began = time.monotonic()
+            try:
+                await self._run()
+            except StoreUnavailable as exc:
+                console.complain(f"{exc} The next run tries again.")
+            left = interval_s - (time.monotonic() - began)
+            try:
+                await asyncio.wait_for(self._stopped.wait(), max(0.0, left))
+            except TimeoutError:
+                continue
+        return console.DONE
+
+    def _say_before(self) -> None:
+        config = self._config
+        if not config.contact:
+            console.complain(f"note: [SOURCES] Contact is empty: {NO_CONTACT}")
+        if self._servers is None:
+            console.complain("note: sub-domains are not resolved, CAA is not checked")
+
+    async def _run(self) -> int:
+        started = now_utc()
+        try:
+            ended = await self.ended_once()
+        except Busy as exc:
+            console.complain(f"another run is at work: {exc}")
+            return console.FAILED
+        if not ended.authorities:
+            ended.notes.append(_NO_CAS)
+        self._print(ended, started)
+        await asyncio.to_thread(self._write_report, ended, started)
+        for note in dict.fromkeys(ended.notes):
+            console.complain(f"note: {shortened(note, 2000)}")
+        for problem in ended.problems:
+            console.complain(f"failed: {shortened(str(problem), 2000)}")
+        return console.FAILED if ended.is_partial else console.DONE
+
+    async def _shared(self) -> SharedState:
+        """Read before anything is asked: a state that is unusable is told as such."""
+        try:
+            return await asyncio.to_thread(self._states.shared)
+        except StoreUnavailable:
+            raise
+        except StoreError as exc:
+            raise ConfigError(str(exc)) from exc
+
+    def _cycle(self, shared: SharedState) -> Cycle:
+        return Cycle(
+            self._states,
+            shared,
+            self._sources.asking(shared, self._states),
+            partial(watching.policy, self._config),
+            self._items,
+            self._servers,
+            self._squats(shared) if self._typosquats else None,
+            auto_baseline=self._auto_baseline,
+            now=now_utc,
+            stopped=self._has_stopped,
+        )
+
+    def _squats(self, shared: SharedState) -> Squatting:
+        from ctmonitor.watch.lookup import Lookup
+
+        pause_s = self._config.own_crtsh_pause
+        is_paced = OwnSource.CRTSH in self._config.own_source and pause_s > 0
+        return Squatting(
+            self._sources.typosquats(shared, self._states),
+            self._lookup or Lookup(None),
+            frozenset(self._config.own_domains),
+            most=max(1, int(_TYPOSQUATS_S / pause_s)) if is_paced else _ALL,
+            stopped=self._has_stopped,
+            on_done=_say_typosquats,
+        )
+
+    def _items(self, alerts: Sequence[OwnAlert]) -> list[OutboxItem]:
+        return telling.items(
+            telling.messages(alerts),
+            destinations=watching.destinations(self._config),
+            webhook=bool(self._config.own_webhook),
+            mail=self._config.own_email_to,
+        )
+
+    async def _deliver(self) -> list[Problem]:
+        """Sends what waits; a run that was stopped does so for some seconds."""
+        flushing = asyncio.ensure_future(self._sender.flush())
+        try:
+            await asyncio.wait(
+                {flushing, asyncio.ensure_future(self._stopped.wait())},
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if not flushing.done():
+                await asyncio.wait({flushing}, timeout=_LAST_FLUSH_S)
+            if not flushing.done():
+                return [Problem("telling", "", "it was stopped; the next run goes on")]
+            flushed = flushing.result()
+        except StoreError as exc:
+            return [Problem("telling", "", f"messages wait in the outbox: {exc}")]
+        finally:
+            flushing.cancel()
+            await asyncio.gather(flushing, return_exceptions=True)
+        return [Problem("telling", "", reason) for reason in flushed.problems]
+
+    # What people see
+
+    def _print(self, ended: Ended, started: datetime) -> None:
+        if self._form == "text":
+            for domain, count in ended.counts.items():
+                print(f"{domain}: {count}")
+            for each in ended.authorised:
+                where = f" for {each.domain}" if each.domain else ""
+                print(f"authorised{where}: {shortened(each.organisation)}")
+        print(
+            listing(
+                ended.alerts,
+                self._form,
+                started,
+                domains={name: asdict(count) for name, count in ended.counts.items()},
+                errors=[asdict(problem) for problem in ended.problems],
+                notes=list(dict.fromkeys(ended.notes)),
+                partial=ended.is_partial,
+            ),
+            end="",
+            flush=True,
+        )
+
+    def _write_report(self, ended: Ended, started: datetime) -> None:
+        if self._report_to is None:
+            return
+        authorities = ended.authorities
+        facts = report.Facts(
+            started=started,
+            errors=[asdict(problem) for problem in ended.problems],
+            notes=list(dict.fromkeys(ended.notes)),
+            is_authorised=(
+                (lambda issuer, domain: Authorities(authorities, domain).allow(issuer))
+                if authorities
+                else None
+            ),
+        )
+        try:
+            made = report.report(self._all_states(ended), facts, now_utc())
+            report.write(made, str(self._report_to))
+        except CTMonitorError as exc:
+            ended.problems.append(Problem("report", "", str(exc)))
+            return
+        console.complain(f"report: {self._report_to}")
+
+    def _all_states(self, ended: Ended) -> Iterable[DomainState]:
+        for domain in self._config.own_domains:
+            try:
+                state = self._states.load(domain)
+            except StoreError as exc:
+                ended.problems.append(Problem("report", domain, str(exc)))
+                continue
+            yield state or DomainState(domain)
+
+
+def _say_typosquats(domain: str, done: int, total: int) -> None:
+    if sys.stderr.isatty():
+        end = "\n" if done == total else "\r"
+        print(f"typosquats of {domain}: {done} of {total}", end=end, file=sys.stderr)
+    elif done % _TOLD_EVERY == 0 or done == total:
+        console.complain(f"typosquats of {domain}: {done} of {total} asked for")

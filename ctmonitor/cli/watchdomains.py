@@ -373,7 +373,9 @@ def _domains(written: Sequence[str]) -> tuple[str, ...]:
     """Each domain once; raises ConfigError with all that are none."""
     found: dict[str, None] = {}
     problems = []
-    for each in (part for one in written for part in one.replace(",", " ").split()):
+    for each in (part.strip() for one in written for part in one.split(",")):
+        if not each:
+            continue
         try:
             found[watched_domain(each)] = None
         except FormatError as exc:

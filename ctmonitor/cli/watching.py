@@ -26,7 +26,7 @@ from ctmonitor.model.own import (
     SharedState,
 )
 from ctmonitor.net.client import Client
-from ctmonitor.net.route import Proxy, Route
+from ctmonitor.net.route import Route
 from ctmonitor.net.useragent import user_agent
 from ctmonitor.sources.certspotter import CertSpotter
 from ctmonitor.sources.crtsh import CrtSh
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 _MEGABYTE = 1024 * 1024
 _WEBHOOK_S = 30.0
 _DNS_S = 5.0
+_SIGHTINGS = 100_000  # of a domain in one run
 _FOR_DOMAIN = re.compile(r"([\w.*-]+\.[\w-]+)\s*:\s*(.+)")
 
 
@@ -116,15 +117,13 @@ def states(config: Config, opened: "Store | None") -> "StateStore":
         )
     try:
         return open_states(
-            config.own_state, config.own_state_endpoint, _s3_proxy(config, way)
+            config.own_state,
+            config.own_state_endpoint,
+            # That of the environment is found by boto3, with its exceptions.
+            proxy=config.connect_proxy if way is not None else "",
         )
     except StoreError as exc:
         raise ConfigError(str(exc)) from exc
-
-
-def _s3_proxy(config: Config, way: Proxy | None) -> str:
-    # That of the environment is found by boto3, with its exceptions.
-    return config.connect_proxy if way is not None else ""
 
 
 class Sources:
@@ -167,7 +166,9 @@ class Sources:
         """Who is asked in a run, with the budget that all runs share."""
         spotter = self._spotter(shared, states)
         asks: dict[OwnSource, Asks] = {
-            OwnSource.CRTSH: lambda state, *, anew: self._crtsh.answer(state.domain),
+            OwnSource.CRTSH: lambda state, *, anew: self._crtsh.answer(
+                state.domain, known=_known_ids(state, OwnSource.CRTSH)
+            ),
             OwnSource.CERTSPOTTER: lambda state, *, anew: spotter.answer(
                 state.domain, "" if anew else _position(state, OwnSource.CERTSPOTTER)
             ),
@@ -207,13 +208,24 @@ class Sources:
             raise FormatError("no database", "what the daemon has seen is in one")
         after = _position(state, OwnSource.LOGS)
         number = int(after) if after.isdecimal() else 0
-        found = self._sightings.after(number, [state.domain])
-        last = max([number, *(sighting.number for sighting in found)])
+        # The state that says so was stored: what it holds is needed no more.
+        self._sightings.forget(number, [state.domain])
+        found = self._sightings.after(number, [state.domain], _SIGHTINGS)
+        last = found[-1].number if found else number
         return Answer(
             OwnSource.LOGS,
             tuple(sighting.claim for sighting in found),
             position=str(last),
         )
+
+
+def _known_ids(state: DomainState, source: OwnSource) -> set[str]:
+    return {
+        each
+        for certificate in state.certificates
+        if (seen := certificate.seen_by.get(source)) is not None
+        for each in seen.ids
+    }
 
 
 def _position(state: DomainState, source: OwnSource) -> str:

@@ -27,7 +27,6 @@ from ctmonitor.model.text import shortened
 from ctmonitor.net.useragent import NO_CONTACT
 from ctmonitor.watch import report, telling
 from ctmonitor.watch.asking import Problem
-from ctmonitor.watch.authorities import Authorities
 from ctmonitor.watch.cycle import Cycle, Ended
 from ctmonitor.watch.listing import listing
 from ctmonitor.watch.squatting import Squatting
@@ -273,16 +272,12 @@ class WatchRun:
     def _write_report(self, ended: Ended, started: datetime) -> None:
         if self._report_to is None:
             return
-        authorities = ended.authorities
         facts = report.Facts(
             started=started,
             errors=[asdict(problem) for problem in ended.problems],
             notes=list(dict.fromkeys(ended.notes)),
-            is_authorised=(
-                (lambda issuer, domain: Authorities(authorities, domain).allow(issuer))
-                if authorities
-                else None
-            ),
+            authorities=ended.authorities,
+            own_keys=self._config.own_keys,
         )
         try:
             made = report.report(self._all_states(ended), facts, now_utc())

@@ -18,7 +18,7 @@ from ctmonitor.watch import judge
 from ctmonitor.watch.asking import Asked, Problem
 from ctmonitor.watch.inventory import take_typosquat
 from ctmonitor.watch.lookup import Lookup
-from ctmonitor.watch.typosquats import mark, order, permutations, registered, take_up
+from ctmonitor.watch.typosquats import look_up, order, permutations, take_up
 
 log = logging.getLogger(__name__)
 
@@ -59,11 +59,10 @@ class Squatting:
         asked = Asked()
         kinds = await asyncio.to_thread(permutations, state.domain, self._own)
         take_up(state, kinds)
-        if self._lookup.can_ask:
-            mark(state, await registered(list(state.typosquats), self._lookup))
         moment = from_utc_text(now)
-        fresh_from = utc_text(moment - _FRESH) if moment is not None else None
-        due = order(state, fresh_from or "")
+        fresh_from = (utc_text(moment - _FRESH) if moment is not None else None) or ""
+        await look_up(state, self._lookup, now, fresh_from)
+        due = order(state, fresh_from)
         alerts: list[OwnAlert] = []
         failures = done = 0
         for name in due:

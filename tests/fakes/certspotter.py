@@ -58,6 +58,7 @@ MISBEHAVIOURS = {
         429, "rate_limited", "Slow down", {"Retry-After": "1"}
     ),
     "too many, no time": refusal(429, "rate_limited", "Slow down"),
+    "too slow": refusal(408, "timeout", "Try again"),
     "bad gateway": Reply(502, b"<html>502 Bad Gateway</html>"),
     "hang": Reply(is_silent=True),
     "elsewhere": Reply(302, headers={"Location": "http://198.51.100.1/v1/issuances"}),

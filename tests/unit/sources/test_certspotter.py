@@ -232,6 +232,19 @@ def test_pages_without_end_are_left_to_later_runs(client: Client) -> None:
     )
 
 
+def test_what_is_too_much_for_one_run_is_left_to_the_next(client: Client) -> None:
+    def answer(_request):
+        first = 7000 * len(server.requests)
+        rows = [{"id": n, "dns_names": [DOMAIN]} for n in range(first, first + 7000)]
+        return Reply.of(rows)
+
+    with ApiServer(answer) as server:
+        found = spotter(client, server).answer(DOMAIN)
+    assert len(server.requests) == 3
+    assert (len(found.claims), found.position) == (21_000, "27999")
+    assert not found.is_complete
+
+
 def test_a_page_of_which_nothing_can_be_read_leads_nowhere(client: Client) -> None:
     with (
         ApiServer(lambda _: MISBEHAVIOURS["rows that are none"]) as server,
@@ -263,6 +276,13 @@ def test_a_budget_that_ends_in_between_keeps_what_came(client: Client) -> None:
         rest = spotter(client, server).answer(DOMAIN, found.position)
     assert ids(rest) == ["105"]
     assert rest.is_complete
+
+
+def test_a_page_without_names_of_ours_leads_on_nevertheless(client: Client) -> None:
+    rows = [{"id": n, "dns_names": ["other.example"]} for n in "12"]
+    with FakeCertSpotter({DOMAIN: rows}, page=2) as server:
+        found = spotter(client, server, budget=Budget(1)).answer(DOMAIN)
+    assert (found.claims, found.position, found.is_complete) == ((), "2", False)
 
 
 def test_a_short_wait_that_is_asked_for_is_waited(client: Client) -> None:
@@ -424,6 +444,7 @@ def test_an_answer_that_is_too_long_is_refused_by_name(
         ("null", "no list in JSON: 'null'"),
         ("cut off", "cannot be read"),
         ("bad gateway", "status 502"),
+        ("too slow", "status 408"),
     ],
 )
 def test_a_failure_is_tried_again_and_then_told(
@@ -769,7 +790,7 @@ def test_any_json_is_an_answer_or_our_error(client: Client) -> None:
     with ApiServer(answer) as server:
         asked = spotter(client, server, tries=1)
 
-        @settings(max_examples=60, deadline=None)
+        @settings(max_examples=40, deadline=None)
         @given(
             st.lists(
                 st.fixed_dictionaries(

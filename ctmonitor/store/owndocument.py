@@ -27,8 +27,8 @@ _PARTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ENCODER = msgspec.json.Encoder()
 
 
-def encoded(document: DomainState | SharedState) -> bytes:
-    """The document as JSON."""
+def encoded(document: DomainState | SharedState | list[dict[str, Any]]) -> bytes:
+    """A document, or a part of it, as JSON."""
     try:
         return _ENCODER.encode(document)
     except UnicodeEncodeError:  # a lone surrogate, out of a stranger's answer
@@ -80,7 +80,7 @@ def shared_of(body: bytes, label: str, written: str) -> SharedState:
 def with_pending(body: bytes, pending: list[dict[str, Any]]) -> bytes:
     """The document of a state with other messages on their way."""
     parts = _PARTS.decode(body)
-    parts["pending"] = msgspec.Raw(_ENCODER.encode(pending))
+    parts["pending"] = msgspec.Raw(encoded(pending))
     return _ENCODER.encode(parts)
 
 

@@ -170,7 +170,13 @@ class ObjectStates(ABC):
             self._replace(domain, with_pending(stored.body, rows))
 
 
-def open_states(state: str, endpoint: str = "", proxy: str = "") -> StateStore:
+def open_states(
+    state: str,
+    endpoint: str = "",
+    *,
+    proxy: str = "",
+    now: Callable[[], datetime] = now_utc,
+) -> StateStore:
     """
     The store that `[OWN] State` names.
 
@@ -185,7 +191,7 @@ def open_states(state: str, endpoint: str = "", proxy: str = "") -> StateStore:
     if not state.startswith("s3://"):
         from ctmonitor.store.owndirectory import DirectoryStates
 
-        return DirectoryStates(Path(state))
+        return DirectoryStates(Path(state), now)
     try:
         from ctmonitor.store.owns3 import S3States
     except ImportError as exc:
@@ -193,4 +199,4 @@ def open_states(state: str, endpoint: str = "", proxy: str = "") -> StateStore:
             f"{state} is in S3, but boto3 is not installed ({exc}). "
             "Run: pip install 'ctmonitor[s3]'"
         ) from exc
-    return S3States(state, endpoint, proxy=proxy)
+    return S3States(state, endpoint, proxy=proxy, now=now)

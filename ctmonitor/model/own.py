@@ -217,12 +217,21 @@ class Mark:
 
 @dataclass(slots=True)
 class Typosquat:
-    """A permutation of a watched domain, and when it was asked for last."""
+    """
+    A permutation of a watched domain.
 
-    kind: str  # of dnstwist: omission, homoglyph, ...
-    is_registered: bool | None = None  # None: not known
+    Args:
+        kind: of dnstwist: omission, homoglyph, ...
+        is_registered: None when it is not known.
+        asked: when a source was asked for certificates last; empty: never.
+        checked: when name servers were asked last; empty: never.
+    """
+
+    kind: str
+    is_registered: bool | None = None
     asked: str = ""
     certificates: list[OwnCertificate] = field(default_factory=list)
+    checked: str = ""
 
 
 @dataclass(slots=True)
@@ -273,11 +282,13 @@ class SharedState:
     Args:
         authorities: added by --add-ca and --auto-baseline.
         queries: when Cert Spotter was asked in the last hour.
+        asked: when each domain was asked for last; what waited longest comes first.
     """
 
     version: int = 1
     authorities: list[Authority] = field(default_factory=list)
     queries: list[str] = field(default_factory=list)
+    asked: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

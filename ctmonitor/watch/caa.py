@@ -13,13 +13,14 @@ that do not concern host names.
 """
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from ctmonitor.model.text import shortened
-from ctmonitor.watch.lookup import AROUND_PROXY, Silence
+from ctmonitor.watch.lookup import AROUND_PROXY, REST_S, Silence
 
 if TYPE_CHECKING:
     from dns.asyncresolver import Resolver
@@ -29,6 +30,7 @@ _KNOWN = frozenset(
     ("issue", "issuewild", "iodef", "issuemail", "contactemail", "contactphone")
 )
 _MAX_SHOWN = 300
+_MAX_KEPT = 20_000  # names
 
 
 class Verdict(StrEnum):
@@ -71,14 +73,22 @@ class Property(NamedTuple):
     text: str
 
 
+class _Found(NamedTuple):
+    records: tuple[Property, ...] | str
+    until_s: float
+
+
 class Caa:
     """
-    Asks for CAA; what was answered, or not, is kept for the run.
+    Asks for CAA; what was answered, or not, is kept for some minutes.
+
+    So the names of a run are asked for once, and those of the next run anew.
 
     Args:
         resolver: None behind a proxy, which DNS would go around.
         timeout_s: for one question, all servers together.
         at_once: questions at the same time.
+        clock: seconds that never go back.
     """
 
     def __init__(
@@ -87,14 +97,15 @@ class Caa:
         *,
         timeout_s: float = 5.0,
         at_once: int = 200,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._resolver = resolver
         self._timeout_s = timeout_s
         self._slots = asyncio.Semaphore(at_once)
-        self._silence = Silence()
+        self._clock = clock
+        self._silence = Silence(clock)
         self._locks: dict[str, asyncio.Lock] = {}
-        # The records of a name, or why they are not known.
-        self._found: dict[str, tuple[Property, ...] | str] = {}
+        self._found: dict[str, _Found] = {}
 
     async def check(
         self, names: Sequence[str], identifiers: Sequence[str] | None
@@ -133,11 +144,24 @@ class Caa:
         return CaaVerdict(Verdict.ALLOWED, why=why)
 
     async def _records(self, name: str) -> tuple[Property, ...] | str:
-        if name not in self._found:
-            async with self._locks.setdefault(name, asyncio.Lock()):
-                if name not in self._found:
-                    self._found[name] = await self._asked(name)
-        return self._found[name]
+        """The records of a name, or why they are not known."""
+        if (known := self._known(name)) is not None:
+            return known
+        async with self._locks.setdefault(name, asyncio.Lock()):
+            if (known := self._known(name)) is not None:
+                return known
+            records = await self._asked(name)
+            if len(self._found) >= _MAX_KEPT:
+                self._found.clear()
+            self._found[name] = _Found(records, self._clock() + REST_S)
+        self._locks.pop(name, None)
+        return records
+
+    def _known(self, name: str) -> tuple[Property, ...] | str | None:
+        found = self._found.get(name)
+        if found is None or self._clock() >= found.until_s:
+            return None
+        return found.records
 
     async def _asked(self, name: str) -> tuple[Property, ...] | str:
         if self._resolver is None:

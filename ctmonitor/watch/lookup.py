@@ -1,6 +1,7 @@
 """Questions to name servers about many names, in vain where none answers at all."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -15,7 +16,9 @@ AROUND_PROXY = (
     "are not told from others"
 )
 
-_ENOUGH = 20  # failures without an answer: each costs some seconds
+REST_S = 300.0  # no more is asked so long, nor the same told again
+
+_ENOUGH = 50  # failures without an answer between them: each costs some seconds
 _NO_NAME = Answer(DnsState.NXDOMAIN, detail="not a host name")
 
 
@@ -28,36 +31,56 @@ class Asks(Protocol):
 
 
 class Silence:
-    """Whether name servers answer at all: none did, in so many questions."""
+    """
+    Whether name servers answer at all: none did, in so many questions.
 
-    def __init__(self) -> None:
+    After some minutes it is tried again.
+
+    Args:
+        clock: seconds that never go back.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._failures = 0
-        self._has_answered = False
+        self._until_s = -REST_S
 
     def note(self, *, has_failed: bool) -> None:
         """Takes up what became of a question."""
-        self._failures += has_failed
-        self._has_answered |= not has_failed
+        self._failures = self._failures + 1 if has_failed else 0
+        if not has_failed:
+            self._until_s = -REST_S
+        elif self._failures >= _ENOUGH:
+            self._failures = 0
+            self._until_s = self._clock() + REST_S
 
     @property
     def is_sure(self) -> bool:
-        return not self._has_answered and self._failures >= _ENOUGH
+        return self._clock() < self._until_s
 
 
 class Lookup:
     """
-    Looks names up for one run, all domains together.
+    Looks names up, of all domains, in one run after the other.
 
     Args:
         client: None behind a proxy, which DNS would go around.
         at_once: names that are looked up at the same time.
+        clock: seconds that never go back.
     """
 
-    def __init__(self, client: Asks | None, *, at_once: int = 200) -> None:
+    def __init__(
+        self,
+        client: Asks | None,
+        *,
+        at_once: int = 200,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._client = client
         self._at_once = at_once
-        self._silence = Silence()
-        self._said: set[str] = set()
+        self._clock = clock
+        self._silence = Silence(clock)
+        self._said: dict[str, float] = {}
 
     @property
     def can_ask(self) -> bool:
@@ -69,9 +92,10 @@ class Lookup:
         return self._silence.is_sure
 
     def once(self, note: str) -> list[str]:
-        """The note, where it was not given in this run before."""
-        is_said = note in self._said
-        self._said.add(note)
+        """The note, unless it was given some minutes ago: of a domain before."""
+        now_s = self._clock()
+        is_said = now_s - self._said.get(note, -REST_S) < REST_S
+        self._said[note] = self._said[note] if is_said else now_s
         return [] if is_said else [note]
 
     async def nameservers(self, name: str) -> Answer:

@@ -77,11 +77,13 @@ async def registered(names: Sequence[str], lookup: Lookup) -> dict[str, bool | N
     """
     Whether somebody has registered each name; None where nobody can tell now.
 
-    A name with name servers is, or one inside a zone that is; behind a proxy nothing is
-    asked.
+    A name with name servers is, or one inside a zone that is. What was not asked stays
+    out: behind a proxy, or when no name server answers.
     """
+    if not lookup.can_ask:
+        return {}
     found = await lookup.answers(names, lookup.nameservers)
-    return {name: _is_registered(found.get(name)) for name in names}
+    return {name: _is_registered(answer) for name, answer in found.items()}
 
 
 def take_up(state: DomainState, kinds: Mapping[str, str]) -> None:
@@ -93,11 +95,27 @@ def take_up(state: DomainState, kinds: Mapping[str, str]) -> None:
             del state.typosquats[name]
 
 
-def mark(state: DomainState, found: Mapping[str, bool | None]) -> None:
-    """Notes who is registered; what was known stays where nobody could tell."""
-    for name, is_registered in found.items():
-        if is_registered is not None and name in state.typosquats:
-            state.typosquats[name].is_registered = is_registered
+async def look_up(
+    state: DomainState, lookup: Lookup, now: str, fresh_from: str = ""
+) -> None:
+    """
+    Asks who is registered, and notes it; what was known stays where nobody can tell.
+
+    Args:
+        now: UTC text.
+        fresh_from: names that were looked up at this time, or later, are left alone;
+            empty: all are looked up.
+    """
+    squats = state.typosquats
+    due = [
+        name
+        for name, each in squats.items()
+        if not (fresh_from and each.checked >= fresh_from)
+    ]
+    for name, is_registered in (await registered(due, lookup)).items():
+        squats[name].checked = now
+        if is_registered is not None:
+            squats[name].is_registered = is_registered
 
 
 def order(state: DomainState, fresh_from: str = "") -> list[str]:
@@ -169,9 +187,7 @@ def _is_others(name: str, own: Collection[str]) -> bool:
     return not any(".".join(labels[at:]) in own for at in range(len(labels)))
 
 
-def _is_registered(answer: Answer | None) -> bool | None:
-    if answer is None:
-        return None
+def _is_registered(answer: Answer) -> bool | None:
     if answer.state is DnsState.FOUND or answer.cnames:
         return True
     if answer.state is DnsState.NXDOMAIN:

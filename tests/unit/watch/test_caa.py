@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from ctmonitor.model.text import printable
 from ctmonitor.watch.caa import Caa, CaaVerdict, Property, Verdict, judge
-from ctmonitor.watch.lookup import AROUND_PROXY
+from ctmonitor.watch.lookup import AROUND_PROXY, REST_S
 from tests.fakes.dns import DnsServer, Script, nobody, says, silent
 
 ALLOWED, FORBIDDEN, UNKNOWN = Verdict
@@ -245,7 +245,22 @@ def test_when_nobody_answers_the_rest_is_unknown_at_once() -> None:
         found = asyncio.run(run(address))
     assert {one.verdict for one in found} == {UNKNOWN}
     given_up = [one for one in found if one.why.startswith("no name server answers")]
-    assert 175 < len(given_up) <= 180
+    assert 145 < len(given_up) <= 150
+
+
+def test_the_next_run_asks_anew() -> None:
+    async def run(server: DnsServer) -> list[Verdict]:
+        now_s = 0.0
+        one = Caa(resolver(server.address), clock=lambda: now_s)
+        found = []
+        for moment_s in (0.0, REST_S - 1, REST_S):
+            now_s = moment_s
+            found.append((await one.check(["x.test"], OURS)).verdict)
+            server.table["x.test"] = caa('0 issue ";"')
+        return found
+
+    with DnsServer({"x.test": caa('0 issue "ca1.example.net"')}) as server:
+        assert asyncio.run(run(server)) == [ALLOWED, ALLOWED, FORBIDDEN]
 
 
 def test_nothing_is_asked_around_a_proxy() -> None:

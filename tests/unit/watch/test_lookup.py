@@ -9,7 +9,7 @@ import pytest
 from ctmonitor.model.site import DnsState
 from ctmonitor.scan.dnsclient import DnsClient, Server
 from ctmonitor.scan.dnsmessage import Answer
-from ctmonitor.watch.lookup import AROUND_PROXY, Lookup
+from ctmonitor.watch.lookup import AROUND_PROXY, REST_S, Lookup, Silence
 from tests.fakes.dns import DnsServer, nobody, says
 
 MANY = [f"n{number}.x.test" for number in range(250)]
@@ -90,16 +90,41 @@ def test_when_nobody_answers_the_rest_is_left() -> None:
     with nobody() as address:
         found, lookup = answers(MANY, address, timeout_s=0.1, at_once=5)
     assert lookup.is_silent
-    assert 20 <= len(found) < 25
+    assert 50 <= len(found) < 55
     assert all(answer.has_failed for answer in found.values())
 
 
 def test_one_answer_shows_that_somebody_is_there() -> None:
-    failing = dict.fromkeys(MANY[1:], says(dns.rcode.SERVFAIL))
-    with DnsServer({MANY[0]: {"A": ["127.0.9.1"]}}, failing) as server:
-        found, lookup = answers(MANY[:60], server.address, at_once=1)
-    assert len(found) == 60
+    failing = dict.fromkeys(MANY, says(dns.rcode.SERVFAIL))
+    del failing[MANY[40]]
+    with DnsServer({}, failing) as server:
+        found, lookup = answers(MANY[:80], server.address, at_once=1)
+    assert len(found) == 80
     assert not lookup.is_silent
+
+
+def test_a_late_answer_shows_it_as_well() -> None:
+    silence = Silence(lambda: 0.0)
+    for _ in range(50):
+        silence.note(has_failed=True)
+    assert silence.is_sure
+    silence.note(has_failed=False)
+    assert not silence.is_sure
+
+
+def test_after_some_minutes_name_servers_are_tried_again() -> None:
+    now_s = 0.0
+    silence = Silence(lambda: now_s)
+    for number in range(50):
+        assert not silence.is_sure, number
+        silence.note(has_failed=True)
+    assert silence.is_sure
+    now_s = REST_S - 1
+    assert silence.is_sure
+    now_s = REST_S
+    assert not silence.is_sure
+    silence.note(has_failed=True)
+    assert not silence.is_sure
 
 
 def test_nothing_is_asked_around_a_proxy() -> None:
@@ -120,6 +145,11 @@ def test_what_is_no_name_is_not_asked_for(name: str) -> None:
     assert server.questions == []
 
 
-def test_a_note_is_given_once() -> None:
-    lookup = Lookup(None)
+def test_a_note_is_given_once_in_some_minutes() -> None:
+    now_s = 0.0
+    lookup = Lookup(None, clock=lambda: now_s)
     assert [lookup.once("a"), lookup.once("b"), lookup.once("a")] == [["a"], ["b"], []]
+    now_s = REST_S - 1
+    assert lookup.once("a") == []
+    now_s = REST_S
+    assert [lookup.once("a"), lookup.once("a")] == [["a"], []]

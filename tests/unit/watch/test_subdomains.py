@@ -160,7 +160,7 @@ def test_a_name_server_that_is_not_there_is_told_once_in_a_run() -> None:
     assert any("no name server answers" in note for note in told)
     assert told_again == []
     assert second["www.y.test"].checked == ""  # so it comes first in the next run
-    assert sum(not one.checked for one in first.values()) >= 50
+    assert 0 < sum(not one.checked for one in first.values()) <= 50
 
 
 def test_behind_a_proxy_nothing_is_asked_which_is_told_once() -> None:

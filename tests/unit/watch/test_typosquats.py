@@ -3,7 +3,8 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import dns.rcode
 import dnstwist
@@ -13,13 +14,15 @@ from ctmonitor.model.own import DomainState, Issuer, OwnCertificate, Typosquat
 from ctmonitor.scan.dnsclient import DnsClient
 from ctmonitor.watch.lookup import Lookup
 from ctmonitor.watch.typosquats import (
-    mark,
+    look_up,
     order,
     permutations,
     registered,
     take_up,
 )
 from tests.fakes.dns import DnsServer, nobody, says, silent
+
+T = TypeVar("T")
 
 
 @pytest.mark.parametrize(
@@ -138,13 +141,15 @@ def test_dnstwist_is_loaded_by_those_who_need_it() -> None:
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
 
 
-def who(
-    names: Sequence[str], server: tuple[str, int], timeout_s: float = 5.0
-) -> dict[str, bool | None]:
-    async def run() -> dict[str, bool | None]:
+def with_lookup(
+    work: Callable[[Lookup], Awaitable[T]],
+    server: tuple[str, int],
+    timeout_s: float = 5.0,
+) -> T:
+    async def run() -> T:
         client = DnsClient([server], timeout_s)
         try:
-            return await registered(names, Lookup(client, at_once=10))
+            return await work(Lookup(client, at_once=10))
         finally:
             client.close()
 
@@ -173,21 +178,34 @@ def test_who_is_registered() -> None:
         "silent.com": None,
         "not a name": False,
     }
+    names = list(expected)
     with DnsServer(table, scripts) as server:
-        assert who(list(expected), server.address, timeout_s=0.3) == expected
+        found = with_lookup(
+            lambda lookup: registered(names, lookup), server.address, timeout_s=0.3
+        )
+    assert found == expected
 
 
-def test_nobody_can_tell_without_name_servers() -> None:
+def test_what_is_not_asked_is_left_out() -> None:
     names = [f"x{number}.com" for number in range(100)]
     with nobody() as address:
-        assert who(names, address, timeout_s=0.1) == dict.fromkeys(names)
-    assert asyncio.run(registered(names, Lookup(None))) == dict.fromkeys(names)
+        found = with_lookup(lambda lookup: registered(names, lookup), address, 0.1)
+    assert 50 <= len(found) < 60
+    assert set(found.values()) == {None}
+    assert asyncio.run(registered(names, Lookup(None))) == {}
 
 
 def test_a_run_goes_on_where_the_one_before_ended() -> None:
-    state = DomainState("example.com")
-    take_up(state, dict.fromkeys(["a.com", "b.com", "c.com", "d.com", "e.com"], "x"))
-    mark(state, {"a.com": False, "b.com": None, "c.com": True, "d.com": True})
+    state = DomainState(
+        "example.com",
+        typosquats={
+            "a.com": Typosquat("x", False),
+            "b.com": Typosquat("x"),
+            "c.com": Typosquat("x", True),
+            "d.com": Typosquat("x", True),
+            "e.com": Typosquat("x"),
+        },
+    )
     assert order(state) == ["c.com", "d.com", "b.com", "e.com", "a.com"]
     state.typosquats["c.com"].asked = "2026-11-22T00:00:00"
     state.typosquats["e.com"].asked = "2026-11-20T00:00:00"
@@ -197,12 +215,30 @@ def test_a_run_goes_on_where_the_one_before_ended() -> None:
     assert order(state, fresh_from) == ["d.com", "b.com", "e.com", "a.com"]
 
 
-def test_what_was_known_stays_where_nobody_can_tell() -> None:
-    state = DomainState("example.com", typosquats={"a.com": Typosquat("x", True)})
-    mark(state, {"a.com": None, "unknown.com": True})
-    assert state.typosquats == {"a.com": Typosquat("x", True)}
-    mark(state, {"a.com": False})
-    assert state.typosquats["a.com"].is_registered is False
+def test_who_is_registered_is_noted_and_not_asked_again_at_once() -> None:
+    early, late, now = (f"2026-11-{day}T00:00:00" for day in (20, 21, 22))
+    state = DomainState(
+        "example.com",
+        typosquats={
+            "new.com": Typosquat("x"),
+            "known.com": Typosquat("x", True, checked=early),
+            "gone.com": Typosquat("x", True, checked=early),
+            "fresh.com": Typosquat("x", True, checked=late),
+        },
+    )
+    table = {"new.com": {"NS": ["ns.new.com."]}}
+    with DnsServer(table, {"known.com": says(dns.rcode.SERVFAIL)}) as server:
+        with_lookup(
+            lambda lookup: look_up(state, lookup, now, fresh_from=late), server.address
+        )
+    assert state.typosquats == {
+        "new.com": Typosquat("x", True, checked=now),
+        "known.com": Typosquat("x", True, checked=now),  # nobody could tell
+        "gone.com": Typosquat("x", False, checked=now),
+        "fresh.com": Typosquat("x", True, checked=late),
+    }
+    asyncio.run(look_up(state, Lookup(None), "2026-11-23T00:00:00"))
+    assert state.typosquats["new.com"].checked == now
 
 
 def test_permutations_of_before_are_forgotten_unless_they_had_certificates() -> None:

@@ -434,6 +434,8 @@ class Sender:
         failures = 0
         outcome = Outcome(True)
         for by_destination in posts.values():
+            if self._store_error is not None:
+                return  # what is told now could not be noted, and is told twice
             if failures >= _FAILURES_IN_A_ROW:
                 for batch in by_destination.values():
                     await self._failed(

@@ -267,7 +267,7 @@ class _Bench:
         def has_news(*facts: str) -> bool:
             return change.is_new or not change.learned.isdisjoint(facts)
 
-        if has_news("issuer", "ca_id"):
+        if has_news("issuer"):
             self._issuer(change)
         has_ended = is_expired(certificate, self._now)
         if has_news("names"):
@@ -289,9 +289,6 @@ class _Bench:
     def _issuer(self, change: Change) -> None:
         certificate = change.certificate
         if self.is_ours(certificate):
-            return
-        # An id alone, learned later, accuses nobody who was not accused by name.
-        if not change.is_new and "issuer" not in change.learned:
             return
         self.add(
             AlertType.UNAUTHORIZED_CA,

@@ -15,6 +15,7 @@ from ctmonitor.model.suffix import suffixes
 from ctmonitor.model.text import shortened
 
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+_DOT = re.compile("[.\u3002\uff0e\uff61]")  # UTS #46: three more are full stops
 _LONGEST = 253
 
 
@@ -32,7 +33,9 @@ def watched_domain(written: str) -> str:
     # "/" in front of the star would else be taken for a part of it.
     domain = host_of(written.strip()).removeprefix("*.")
     labels = domain.split(".")
-    if not _is_host(domain) or labels[-1].isdigit():
+    # Half characters and reversed text are no A-label that anybody registered.
+    is_typed = written.strip().isprintable()
+    if not is_typed or not _is_host(domain) or labels[-1].isdigit():
         raise FormatError("no domain", f"{shown} is no domain; write example.com")
     if len(labels) == 1 or suffixes().split(labels).at == 0:
         why = f"{shown} is a public suffix: anybody can register below it"
@@ -64,8 +67,15 @@ def a_labels(name: str) -> str:
     lowered = name.strip().lower().removesuffix(".")
     if lowered.isascii():
         return lowered
+    if len(lowered) > len("*.") + _LONGEST:  # and no shorter in A-labels
+        return ""
+    # One by one: idna refuses the star and underscores, which names have beside them.
+    labels = _DOT.split(lowered)
     try:
-        return idna.encode(lowered, uts46=True).decode("ascii")
+        return ".".join(
+            label if label.isascii() else idna.encode(label, uts46=True).decode()
+            for label in labels
+        )
     except (idna.IDNAError, UnicodeError):
         return ""
 

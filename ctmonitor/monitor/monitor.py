@@ -48,7 +48,7 @@ class Judge(Protocol):
         """The verdict on the names of one sighting."""
         ...
 
-    def own(self, names: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+    def own(self, names: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
         """Own domain -> those of a sighting's names that lie in it."""
         ...
 

@@ -162,7 +162,7 @@ class RuleSet:
         """
         return self._judged(self._look_at(name))
 
-    def own(self, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    def own(self, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Own domain -> the names of a certificate that lie in it; see `OwnDomains`."""
         return self._own.of(names)
 

@@ -17,12 +17,11 @@ from ctmonitor.net.route import Route
 from ctmonitor.sources import crtsh
 from ctmonitor.sources.crtsh import CrtSh
 from ctmonitor.sources.ownsource import Answer
-from tests.data import shared
+from tests.data import VECTORS, shared
 from tests.fakes.api import ApiServer, Reply
 from tests.fakes.crtsh import FAULTS, FakeCrtSh, row
 
 NOW = "2026-11-21T12:00:00"
-DAYS = 86400
 
 
 class Clock:
@@ -538,15 +537,20 @@ def test_the_recorded_answer_for_python_org(python_org: bytes) -> None:
     )
 
 
+def test_a_recorded_answer_with_a_common_name_of_another_domain() -> None:
+    body = (VECTORS / "own" / "crtsh_2020-03_nmap.json").read_bytes()
+    answer, _ = answer_of(served(body), "nmap.org")
+    [claim] = answer.claims
+    hosts = ("issues.nmap.org", "nmap.org", "svn.nmap.org", "www.nmap.org")
+    assert claim.names == hosts
+    assert claim.all_names == (*hosts, "insecure.com")
+    assert claim.serial == "3b5914e5f28724457a5a51ad2c494d040f6"
+    assert answer.notes == ()
+
+
 @pytest.mark.parametrize(
     ("name", "domain", "certificates", "serials"),
     [
-        (
-            "2020-03_insecure.com_1",
-            "nmap.org",
-            1,
-            {"3b5914e5f28724457a5a51ad2c494d040f6"},
-        ),
         (
             "2020-11_icheck.lbapps.com_2",
             "lbapps.com",

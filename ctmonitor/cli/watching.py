@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 _MEGABYTE = 1024 * 1024
 _WEBHOOK_S = 30.0
 _DNS_S = 5.0
+_DNS_BYTES = 1232  # DNS flag day 2020: what comes through in one piece
 _SIGHTINGS = 100_000  # of a domain in one run
 _FOR_DOMAIN = re.compile(r"([\w.*-]+\.[\w-]+)\s*:\s*(.+)")
 
@@ -166,13 +167,13 @@ class Sources:
         """Who is asked in a run, with the budget that all runs share."""
         spotter = self._spotter(shared, states)
         asks: dict[OwnSource, Asks] = {
-            OwnSource.CRTSH: lambda state, *, anew: self._crtsh.answer(
+            OwnSource.CRTSH: lambda state, after: self._crtsh.answer(
                 state.domain, known=_known_ids(state, OwnSource.CRTSH)
             ),
-            OwnSource.CERTSPOTTER: lambda state, *, anew: spotter.answer(
-                state.domain, "" if anew else _position(state, OwnSource.CERTSPOTTER)
+            OwnSource.CERTSPOTTER: lambda state, after: spotter.answer(
+                state.domain, after
             ),
-            OwnSource.LOGS: lambda state, *, anew: self._seen(state),
+            OwnSource.LOGS: self._seen,
         }
         chosen = tuple(each for each in OwnSource if each in self._config.own_source)
         return Asking(asks, chosen, now_utc)
@@ -202,11 +203,10 @@ class Sources:
             stopped=self._stopped,
         )
 
-    def _seen(self, state: DomainState) -> Answer:
+    def _seen(self, state: DomainState, after: str) -> Answer:
         """What the daemon has noted of a domain since it was taken up last."""
         if self._sightings is None:
             raise FormatError("no database", "what the daemon has seen is in one")
-        after = _position(state, OwnSource.LOGS)
         number = int(after) if after.isdecimal() else 0
         # The state that says so was stored: what it holds is needed no more.
         self._sightings.forget(number, [state.domain])
@@ -226,11 +226,6 @@ def _known_ids(state: DomainState, source: OwnSource) -> set[str]:
         if (seen := certificate.seen_by.get(source)) is not None
         for each in seen.ids
     }
-
-
-def _position(state: DomainState, source: OwnSource) -> str:
-    mark = state.marks.get(source)
-    return mark.position if mark is not None else ""
 
 
 def authorities(config: Config) -> list[Authority]:
@@ -288,6 +283,7 @@ def name_servers(config: Config) -> "tuple[Lookup, NameServers, Callable[[], Non
     resolver = dns.asyncresolver.Resolver(configure=False)
     resolver.nameservers = [server for server, _ in servers]
     resolver.nameserver_ports = dict(servers)
+    resolver.use_edns(0, 0, _DNS_BYTES)  # long sets of CAA records without TCP
     lookup = Lookup(client)
     return lookup, NameServers(lookup, Caa(resolver, timeout_s=_DNS_S)), client.close
 

@@ -206,6 +206,7 @@ class Mark:
             baseline.
         is_full: the baseline held expired certificates as well.
         asked: the last complete answer; reread: the last reading from the beginning.
+        rereading: how far such a reading came that a limit ended; else empty.
     """
 
     position: str = ""
@@ -213,6 +214,7 @@ class Mark:
     is_full: bool = True
     asked: str = ""
     reread: str = ""
+    rereading: str = ""
 
 
 @dataclass(slots=True)

@@ -2,13 +2,13 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from ctmonitor.errors import FormatError, SourceError
 from ctmonitor.model.clock import from_utc_text
-from ctmonitor.model.own import DomainState, OwnSource
+from ctmonitor.model.own import DomainState, Mark, OwnSource
 from ctmonitor.sources.ownsource import Answer, BudgetSpent
 
 log = logging.getLogger(__name__)
@@ -19,12 +19,12 @@ _REREAD = timedelta(days=1)  # unexpired certificates, for what was revoked mean
 class Asks(Protocol):
     """One source, as it is asked; blocks."""
 
-    def __call__(self, state: DomainState, *, anew: bool) -> Answer:
+    def __call__(self, state: DomainState, after: str) -> Answer:
         """
         What is said of the domain.
 
         Args:
-            anew: from the beginning, although its mark says how far it was read.
+            after: how far it was read, as the source said it; empty: the beginning.
 
         Raises:
             BudgetSpent: not now; SourceError, FormatError: it failed.
@@ -53,13 +53,14 @@ class Asked:
     Args:
         problems: sources that failed, and nobody stood in.
         notes: what is left for a later run, and what was odd.
-        has_reread: Cert Spotter was read from its beginning.
+        rereading: how far Cert Spotter was read once more, for what was revoked; empty
+            when that is done, None when nothing was read so.
     """
 
     answers: list[Answer] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    has_reread: bool = False
+    rereading: str | None = None
 
 
 class Asking:
@@ -94,23 +95,39 @@ class Asking:
                 asked.problems.append(Problem(source, state.domain, failure))
                 continue
             second = self._ask(stand_in, state, asked)
-            if second is None:
+            if second is None and asked.answers:
                 asked.notes.append(
                     f"{state.domain}: crt.sh did not answer ({failure}); Cert Spotter "
                     "was asked in its place, which knows no expired certificates"
                 )
-            else:
-                asked.problems += [
-                    Problem(source, state.domain, failure),
-                    Problem(stand_in, state.domain, f"in its place: {second}"),
-                ]
+                continue
+            asked.problems.append(Problem(source, state.domain, failure))
+            if second is not None:
+                why = f"in its place: {second}"
+                asked.problems.append(Problem(stand_in, state.domain, why))
         return asked
 
     def _ask(self, source: OwnSource, state: DomainState, asked: Asked) -> str | None:
         """Asks one source; why it failed, or None."""
-        anew = source is OwnSource.CERTSPOTTER and self._is_reread_due(state)
+        mark = state.marks.get(source) or Mark()
+        failure = self._answered(source, state, mark.position, asked)
+        is_spotter = source is OwnSource.CERTSPOTTER
+        if failure is not None or not (is_spotter and self._is_reread_due(mark)):
+            return failure
+        answers, asked.answers = asked.answers, []
+        failure = self._answered(source, state, mark.rereading, asked)
+        for answer in asked.answers:
+            asked.rereading = "" if answer.is_complete else answer.position
+            # What is new was read already; this reading has a mark of its own.
+            answers.append(replace(answer, position=""))
+        asked.answers = answers
+        return failure
+
+    def _answered(
+        self, source: OwnSource, state: DomainState, after: str, asked: Asked
+    ) -> str | None:
         try:
-            answer = self._sources[source](state, anew=anew)
+            answer = self._sources[source](state, after)
         except BudgetSpent as exc:
             asked.notes.append(f"{state.domain}: {exc}; it waits for the next run")
             return None
@@ -121,12 +138,11 @@ class Asking:
         asked.notes += answer.notes
         if answer.failure:
             asked.problems.append(Problem(source, state.domain, answer.failure))
-        asked.has_reread |= anew and answer.is_complete
         return None
 
-    def _is_reread_due(self, state: DomainState) -> bool:
-        mark = state.marks.get(OwnSource.CERTSPOTTER)
-        if mark is None or not mark.position:
-            return True
+    def _is_reread_due(self, mark: Mark) -> bool:
+        """Whether what was read long ago is to be read again."""
+        if not mark.since:
+            return False  # it was not read to its end yet
         last = from_utc_text(mark.reread)
         return last is None or self._now() - last >= _REREAD

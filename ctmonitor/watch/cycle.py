@@ -12,7 +12,7 @@ all domains are done, since many become one.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -236,8 +236,11 @@ class Cycle:
             for change in inventory.take(state, answer, now)
         ]
         self._has_changed = bool(changes)
-        if asked.has_reread:
-            state.marks[OwnSource.CERTSPOTTER].reread = now
+        if asked.rereading is not None:
+            mark = state.marks[OwnSource.CERTSPOTTER]
+            mark.rereading = asked.rereading
+            if not asked.rereading:
+                mark.reread = now
         self._ended.counts[state.domain] = Count(
             len(state.certificates),
             sum(change.is_new and not change.is_silent for change in changes),
@@ -265,7 +268,7 @@ class Cycle:
 def _without_times(state: DomainState) -> list[object]:
     """What may change although no certificate is new."""
     marks = [
-        (source, mark.position, mark.since, mark.reread, mark.is_full)
+        (source, replace(mark, asked=""))
         for source, mark in sorted(state.marks.items())
     ]
     names = [each.checked for each in state.names.values()]

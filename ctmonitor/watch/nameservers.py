@@ -39,7 +39,10 @@ class NameServers:
         """Looks the names of a domain up that were not for some hours."""
         moment = from_utc_text(now)
         fresh_from = utc_text(moment - _FRESH) if moment is not None else None
-        notes = await resolve(
-            state.names, self._lookup, now, fresh_from=fresh_from or ""
+        return await resolve(
+            state.names,
+            self._lookup,
+            now,
+            domain=state.domain,
+            fresh_from=fresh_from or "",
         )
-        return [f"{state.domain}: {note}" for note in notes]

@@ -17,6 +17,7 @@ async def resolve(
     lookup: Lookup,
     now: str,
     *,
+    domain: str = "",
     fresh_from: str = "",
     most: int = 10_000,
 ) -> list[str]:
@@ -28,6 +29,7 @@ async def resolve(
 
     Args:
         now: UTC text.
+        domain: that the names lie in, for the notes.
         fresh_from: names that were asked at this time, or later, are left alone;
             empty: all are asked.
         most: names in one run; the rest comes in the next.
@@ -46,9 +48,10 @@ async def resolve(
     found = await lookup.answers(due[:most], lookup.addresses)
     for name, answer in found.items():
         _take_up(names[name], answer, now)
-    notes = []
+    notes: list[str] = []
+    where = f"{domain}: " if domain else ""
     if failed := {name: one for name, one in found.items() if one.has_failed}:
-        notes.append(_failures(failed, len(found)))
+        notes.append(where + _failures(failed, len(found)))
     if lookup.is_silent:
         notes += lookup.once(
             "no name server answers, so no more names are looked up in this run; see "
@@ -56,7 +59,7 @@ async def resolve(
         )
     elif len(found) < len(due):
         notes.append(
-            f"{len(due) - len(found)} of {len(due)} sub-domains were not looked up; "
+            f"{where}{len(due) - len(found)} of {len(due)} sub-domains were not looked up; "
             "they come first in the next run"
         )
     return notes

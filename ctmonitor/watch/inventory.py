@@ -34,6 +34,7 @@ _MOST_NAMES = 200  # kept as evidence, of all domains
 # crt.sh is days behind at times. What it logged earlier than that before it was first
 # read, and shows now, was left out then: above 10,000 rows it gives a random part.
 _LAG = timedelta(days=7)
+_FEW = 8  # names, for which sets take longer than they save
 _ID_DIGITS = 16
 
 
@@ -234,10 +235,14 @@ def _knows_issuer(row: Issuer, claim: Issuer) -> bool:
 
 
 def _knows_names(row: OwnCertificate, claim: Claim) -> bool:
-    known = row.names
-    for name in claim.names:
-        if name not in known:
+    names, known = claim.names, row.names
+    if len(names) > _FEW:
+        if not set(names) <= set(known):
             return False
+    else:
+        for name in names:
+            if name not in known:
+                return False
     known = row.all_names
     evidence = claim.all_names
     # In the order of the alphabet, as we keep them, they need no sets.
@@ -260,14 +265,6 @@ def _weak_key(
     if not (issuer.identity and not_before and not_after):
         return ""
     return "\0".join((issuer.identity, not_before, not_after, *sorted(set(names))))
-
-
-def _keys_of(row: OwnCertificate) -> tuple[str, str, str]:
-    return (
-        row.tbs_sha256,
-        _serial_key(row.serial, row.issuer),
-        _weak_key(row.issuer, row.not_before, row.not_after, row.names),
-    )
 
 
 def _is_apart(left: OwnCertificate | Claim, right: OwnCertificate) -> bool:
@@ -293,7 +290,10 @@ class _Shelf:
         self._certificates = certificates
         self._source = source
         self._by_id = by_id
-        self._by_key: tuple[dict[str, list[OwnCertificate]], ...] = ({}, {}, {})
+        self._by_tbs: dict[str, OwnCertificate] = {}
+        self._by_serial: dict[str, list[OwnCertificate]] = {}
+        # By weak key, and whether hash and serial number are known; then by our id.
+        self._by_weak: dict[tuple[str, bool, bool], dict[str, OwnCertificate]] = {}
         self._rows: dict[str, OwnCertificate] = {}  # by our id
         self._moved: dict[str, OwnCertificate] = {}  # id -> what took it in
         for certificate in certificates:
@@ -324,21 +324,32 @@ class _Shelf:
     def _near(self, claim: Claim) -> Iterator[OwnCertificate]:
         serial = _serial_key(claim.serial, claim.issuer)
         weak = _weak_key(claim.issuer, claim.not_before, claim.not_after, claim.names)
-        by_tbs, by_serial, by_weak = self._by_key
-        yield from by_tbs.get(claim.tbs_sha256, ()) if claim.tbs_sha256 else ()
+        if claim.tbs_sha256 in self._by_tbs:
+            yield self._by_tbs[claim.tbs_sha256]
         for each in claim.ids:
             if row := self._by_id.get(each):
                 yield row
-        yield from by_serial.get(serial, ()) if serial else ()
-        # A weak reason is enough for one: two that fit by it alone stay two.
-        for row in by_weak.get(weak, ()) if weak else ():
-            if not _is_apart(claim, self._kept(row)):
-                yield row
-                break
+        yield from self._by_serial.get(serial, ())
+        if weak and (row := self._weakly(claim, weak)):
+            yield row
         if not (claim.ids or claim.tbs_sha256 or serial or weak):
             row_id = _digest(_text_of(claim))
             if row_id in self._rows:
                 yield self._rows[row_id]
+
+    def _weakly(self, claim: Claim, weak: str) -> OwnCertificate | None:
+        """
+        The first that nothing but issuer, validity and names can be compared with.
+
+        One is enough: two that fit by this alone stay two.
+        """
+        for has_tbs in (False, True):
+            for has_serial in (False, True):
+                if (has_tbs and claim.tbs_sha256) or (has_serial and claim.serial):
+                    continue
+                for row in self._by_weak.get((weak, has_tbs, has_serial), {}).values():
+                    return self._kept(row)
+        return None
 
     def merge(
         self, fitting: Sequence[OwnCertificate], claim: Claim, now: str
@@ -350,10 +361,12 @@ class _Shelf:
         """
         best = fitting[0]
         before = _known(best)
+        self._take_out(best)
         _learn(best, _of_claim(claim, best.id, self._source, now))
         for other in fitting[1:]:
             if _is_apart(other, best):
                 continue
+            self._take_out(other)
             keep, gone = sorted((best, other), key=lambda row: row.first_seen)
             if keep is other:
                 before = _known(keep)
@@ -364,10 +377,8 @@ class _Shelf:
         for each in claim.ids:
             self._by_id[each] = best
         after = _known(best)
-        learned = {name for name in after if after[name] != before[name]}
-        if learned:
-            self._put(best)
-        return best, learned
+        self._put(best)
+        return best, {name for name in after if after[name] != before[name]}
 
     def _kept(self, row: OwnCertificate) -> OwnCertificate:
         while row.id in self._moved:
@@ -376,11 +387,21 @@ class _Shelf:
 
     def _put(self, row: OwnCertificate) -> None:
         self._rows[row.id] = row
-        for shelf, key in zip(self._by_key, _keys_of(row), strict=True):
-            if key:
-                rows = shelf.setdefault(key, [])
-                if not any(each is row for each in rows):
-                    rows.append(row)
+        if row.tbs_sha256:
+            self._by_tbs[row.tbs_sha256] = row
+        if serial := _serial_key(row.serial, row.issuer):
+            rows = self._by_serial.setdefault(serial, [])
+            if not any(each is row for each in rows):
+                rows.append(row)
+        if weak := _weak_key(row.issuer, row.not_before, row.not_after, row.names):
+            kind = (bool(row.tbs_sha256), bool(row.serial))
+            self._by_weak.setdefault((weak, *kind), {})[row.id] = row
+
+    def _take_out(self, row: OwnCertificate) -> None:
+        """What it is found by weakly changes with what it learns."""
+        if weak := _weak_key(row.issuer, row.not_before, row.not_after, row.names):
+            kind = (bool(row.tbs_sha256), bool(row.serial))
+            self._by_weak.get((weak, *kind), {}).pop(row.id, None)
 
     def _free_id(self, claim: Claim) -> str:
         """An id that is the same whenever this claim is the first of a certificate."""

@@ -28,7 +28,8 @@ def record_sightings(
     """
     Adds sightings in the caller's transaction, in which no other writer is beside it.
 
-    What was seen in the same entry of a log is one sighting.
+    What was seen in the same entry of a log is one sighting, or two: one by a feed that
+    tells no key, and one that knows it.
     """
     insert = database.insert(OWN_SIGHTING).on_conflict_do_nothing(
         index_elements=[_C.domain, _C.entry]
@@ -37,7 +38,8 @@ def record_sightings(
     for sighting in sightings:
         claim = json_text(msgspec.to_builtins(sighting.claim))
         # Without ids, as of a feed that tells none, it is what the claim says.
-        entry = json_text({"ids": sighting.claim.ids}) if sighting.claim.ids else claim
+        ids, key = sighting.claim.ids, sighting.claim.key_sha256
+        entry = json_text({"ids": ids, "key": key}) if ids else claim
         rows.append(
             {
                 "domain": sighting.domain,

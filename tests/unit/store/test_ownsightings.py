@@ -1,5 +1,7 @@
 """What the daemon saw for watched domains: written with a batch, read in order."""
 
+from dataclasses import replace
+
 import pytest
 
 from ctmonitor.errors import StoreError
@@ -51,6 +53,19 @@ def test_the_same_entry_of_a_log_is_one_sighting(place: Place) -> None:
         (DOMAIN, (), f"a.{DOMAIN}"),
         (DOMAIN, (), f"b.{DOMAIN}"),
     ]
+
+
+def test_what_an_entry_says_of_its_key_is_kept_beside_a_poorer_sighting(
+    place: Place,
+) -> None:
+    """A lite feed tells no key, and the log, which does, is read later."""
+    poor = seen("l:1")
+    rich = replace(poor, claim=replace(poor.claim, key_sha256="cc" * 32))
+    with place.open() as store:
+        for sighting in (poor, rich, poor, rich):
+            store.record([], own=[sighting])
+        found = store.own_sightings().after(0, [DOMAIN], 9)
+    assert [each.claim.key_sha256 for each in found] == ["", "cc" * 32]
 
 
 def test_they_are_read_in_pieces_by_domain(place: Place) -> None:

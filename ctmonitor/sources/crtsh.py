@@ -10,6 +10,7 @@ Source: crt.sh `output=json` as of 2018 to 2026, certwatch_db `web_apis.fnc`.
 
 import contextlib
 import json
+import math
 import random
 import re
 import time
@@ -137,7 +138,8 @@ class CrtSh:
         self._sleep = sleep
         self._stopped = stopped
         self._draw = draw
-        self._asked_s: float | None = None  # when the last question ended
+        self._asked_s = -math.inf  # when the last question ended
+        self._closed_s = -math.inf  # when crt.sh wants the next one
 
     def answer(
         self,
@@ -217,26 +219,16 @@ class CrtSh:
             self._wait(pattern, wait_s)
             try:
                 return _Asked(self._attempt(query), failures)
-            except Refused as exc:
-                # Too long, or a redirect: the same question brings the same again.
-                failures.append(str(exc))
-                break
             except (SourceError, FormatError) as exc:
                 failures.append(str(exc))
-                asked_s = getattr(exc, "retry_after_s", None) or 0.0
-            if asked_s > _LONGEST_WAIT_S:
-                raise SourceError(
-                    f"{pattern}: crt.sh wants to be left alone for {asked_s:.0f} s "
-                    f"({failures[-1]}); a later run asks again",
-                    asked_s,
-                )
-            grown_s = pause_s(
+                if isinstance(exc, Refused):
+                    break  # too long, or a redirect: the same brings the same again
+            wait_s = pause_s(
                 len(failures) - 1,
                 first_s=self._retry_s,
                 most_s=self._retry_s * _PAUSE_GROWS,
                 draw=self._draw,
             )
-            wait_s = max(asked_s, grown_s)
         return _Asked(None, failures)
 
     def _attempt(self, query: dict[str, str]) -> _Rows:
@@ -246,20 +238,33 @@ class CrtSh:
         finally:
             self._asked_s = time.monotonic()
         if reply.status != 200:
-            raise SourceError(f"status {_status(reply.status)}", reply.retry_after_s)
+            if reply.retry_after_s is not None:
+                self._closed_s = self._asked_s + reply.retry_after_s
+            raise SourceError(f"status {_status(reply.status)}")
         if not reply.body.strip():
             raise FormatError("an empty body where a JSON list is due")
         return _rows(reply.body)
 
     def _wait(self, pattern: str, wait_s: float) -> None:
-        """At least `wait_s`, and what is left of the pause between two questions."""
-        if self._asked_s is not None:
-            pause = self._pause_s * (1 + 0.25 * self._draw())
-            wait_s = max(wait_s, self._asked_s + pause - time.monotonic())
+        """
+        Waits `wait_s`, or what is left of the pause between two questions, or as long
+        as crt.sh asked for, whichever is longest.
+        """
+        now_s = time.monotonic()
+        closed_s = self._closed_s - now_s
+        if closed_s > _LONGEST_WAIT_S:
+            raise SourceError(
+                f"{pattern}: crt.sh wants to be left alone for {closed_s:.0f} s "
+                "(Retry-After); a later run asks again",
+                closed_s,
+            )
+        pause = self._pause_s * (1 + 0.25 * self._draw())
+        wait_s = max(wait_s, closed_s, self._asked_s + pause - now_s)
         if wait_s > 0:
             self._sleep(wait_s)
         if self._stopped():
             raise SourceError(f"{pattern}: stopped before crt.sh had answered")
+        self._closed_s = -math.inf
 
 
 class _Reading:

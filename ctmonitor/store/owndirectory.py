@@ -18,7 +18,14 @@ from ctmonitor.store.ownobjects import ObjectStates, Stored
 
 _LOCK = ".lock"
 _WRITING = ".writing"  # one writer at a time, who may have died over it
-_PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EMFILE}
+_PASSING = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EIO,
+    errno.ESTALE,
+    errno.EMFILE,
+}
 
 
 class DirectoryStates(ObjectStates):
@@ -135,7 +142,7 @@ class DirectoryStates(ObjectStates):
             if exc.errno in _PASSING:
                 raise StoreUnavailable(
                     f"{self.label} cannot be used now: {why}. Look for a full disk, a "
-                    "quota, or a failing disk."
+                    "quota, a file size limit, or a failing disk."
                 ) from exc
             raise StoreError(
                 f"{self.label} cannot be used: {why}. Let this user read and write it "

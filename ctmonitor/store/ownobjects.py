@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ctmonitor.errors import StoreError, Unreadable
+from ctmonitor.errors import Busy, StoreError, Unreadable
 from ctmonitor.model.clock import now_utc
 from ctmonitor.model.followup import OutboxItem
 from ctmonitor.model.own import DomainState, SharedState
@@ -166,8 +166,9 @@ class ObjectStates(ABC):
 
     def _write_pending(self, domain: str, rows: list[dict[str, Any]]) -> None:
         stored = self._read(domain)
-        if stored is not None:
-            self._replace(domain, with_pending(stored.body, rows))
+        if stored is None or stored.tag != self._tags.get(domain):
+            raise Busy(f"{self._label}: another run wrote {domain} meanwhile.")
+        self._replace(domain, with_pending(stored.body, rows))
 
 
 def open_states(

@@ -20,6 +20,7 @@ from botocore.exceptions import (
     ConnectionError,
     HTTPClientError,
 )
+from urllib3.exceptions import HTTPError
 
 from ctmonitor.errors import Busy, StoreError, StoreUnavailable
 from ctmonitor.model.clock import from_utc_text, now_utc, utc_text
@@ -43,7 +44,7 @@ _RIGHTS = {
 
 
 class _Lease(msgspec.Struct):
-    """Who has the bucket, and until when (UTC text); empty: nobody."""
+    """Who has the bucket, and until when (ISO 8601); empty: nobody."""
 
     owner: str = ""
     until: str = ""
@@ -120,7 +121,7 @@ class S3States(ObjectStates):
             if until is not None and until > self._now() and lease.owner != owner:
                 raise Busy(
                     f"{self.label} is in use by another run, at the latest until "
-                    f"{lease.until} UTC. Wait for its end."
+                    f"{utc_text(until)} UTC. Wait for its end."
                 )
         self._owner, self._lease_s = owner, lease_s
         self._lock_tag = present.tag if present else None
@@ -146,7 +147,7 @@ class S3States(ObjectStates):
 
     def _take(self) -> None:
         until = self._now() + timedelta(seconds=self._lease_s)
-        lease = _Lease(self._owner, utc_text(until) or "")
+        lease = _Lease(self._owner, until.isoformat(timespec="microseconds"))
         try:
             self._lock_tag = self._write(
                 _LOCK, msgspec.json.encode(lease), self._lock_tag
@@ -224,7 +225,8 @@ class S3States(ObjectStates):
             yield
         except ClientError as exc:
             raise self._refusal(exc, operation) from exc
-        except (ConnectionError, HTTPClientError) as exc:
+        # The last two while a body is read: botocore lets some of them pass.
+        except (ConnectionError, HTTPClientError, HTTPError, OSError) as exc:
             raise StoreUnavailable(
                 f"{self.label} cannot be reached: {_sentence(exc)}. See [OWN] "
                 "State_Endpoint and the network, or try again."

@@ -172,6 +172,8 @@ class S3Relay(ApiServer):
     def _handler(self) -> type[http.server.BaseHTTPRequestHandler]:
         class Handler(super()._handler()):  # type: ignore[misc] # made by a function
             def do_PUT(self) -> None:
+                # The client would wait for it for a second.
+                self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
                 self.do_GET()
 
         return Handler

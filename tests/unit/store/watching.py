@@ -26,7 +26,7 @@ from ctmonitor.model.own import (
 )
 from ctmonitor.store.ownobjects import open_states
 from ctmonitor.store.ownstate import StateStore
-from tests.fakes.s3 import S3Server
+from tests.fakes.s3 import ENVIRONMENT, S3Server
 from tests.unit.store.making import NOON, Place
 
 DOMAIN = "example.com"
@@ -62,6 +62,11 @@ class Kept:
         if self.directory is not None:
             return str(self.directory)
         return f"s3://{self.bucket}/{PREFIX}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What another process needs to use it."""
+        return ENVIRONMENT if self.s3 is not None else {}
 
     def write(self, name: str, body: bytes) -> None:
         """What another program, or an accident, puts there."""

@@ -124,6 +124,36 @@ def test_own_names_of_logs_are_kept_and_the_log_is_read_on(
         assert found[domain].key_sha256 == key_sha256(der)
 
 
+def test_what_several_logs_hold_is_taken_up_as_one_certificate(folder: Path) -> None:
+    """Precertificate and certificate, each in two logs."""
+    both = entries_for([["www.example.com"]], "both")
+    logs = [FakeLog(name, [*many_entries(10), *both]) for name in ("one", "two")]
+    fronts = [Front(logs[0], "one"), Front(logs[1], "two", is_tiled=False)]
+    with LogServer(*fronts) as server:
+        (folder / "logs.json").write_bytes(server.log_list())
+        config = settings(
+            folder,
+            SOURCES__Source="logs",
+            SOURCES__Log_List="logs.json",
+            SOURCES__Start="beginning",
+            SOURCES__Contact="soc@example.org",
+            OWN__Source="logs",
+            OWN__Domains="example.com",
+        )
+        watch = ("watchdomains.py", "-c", config.name, "--no-resolve-dns")
+        first = run(*watch, "--format", "json", cwd=folder)
+        assert run(DAEMON, "-c", config.name, "--once", cwd=folder).code == 0
+    assert first.code == 0
+    assert len(kept(folder)) == 4
+    told = run(*watch, "--report", "own.json", cwd=folder)
+    assert told.code == 0
+    report = json.loads((folder / "own.json").read_text())
+    (certificate,) = report["certificates"]
+    assert certificate["names"] == ["www.example.com"]
+    alerts = [(alert["type"], alert["source"]) for alert in report["alerts"]]
+    assert sorted(alerts) == [("new_certificate", "logs"), ("new_subdomain", "logs")]
+
+
 def test_a_full_message_tells_the_hashes_of_certificate_and_key(folder: Path) -> None:
     recorded = vector_messages("rust_live_ct_full.jsonl")[0]
     config = replaying(folder, [recorded], OWN__Domains="dragonjar.org")

@@ -59,8 +59,8 @@ async def resolve(
         )
     elif len(found) < len(due):
         notes.append(
-            f"{where}{len(due) - len(found)} of {len(due)} sub-domains were not looked up; "
-            "they come first in the next run"
+            f"{where}{len(due) - len(found)} of {len(due)} sub-domains were not "
+            "looked up; they come first in the next run"
         )
     return notes
 

@@ -47,7 +47,7 @@ _MOST_ASKED_S = 86400.0
 _MOST_PROBLEMS = 10
 _HOOKS_AT_ONCE = 4
 _HOSTS_SHOWN = 50  # of an alarm; the others are counted
-_FAILURES_IN_A_ROW = 2  # then the channel is away: the rest does not wait for it
+_FAILURES_IN_A_ROW = 2  # of a channel that may be away: then the rest comes together
 
 
 class Box(Protocol):
@@ -291,6 +291,8 @@ class Sender:
                 await self._write(files)
             for item in items:
                 leased = _Leased(item, until)
+                if not await self._can_be_told(item):
+                    continue
                 if item.channel is Channel.NOTIFY:
                     waiting = self._held[item.destination]
                     # Of an alarm, the first one brings the others along.
@@ -301,6 +303,20 @@ class Sender:
                     group.create_task(self._start(leased))
                 elif item.channel in (Channel.WEBHOOK, Channel.MAIL):
                     self._own[item.channel].append(leased)
+
+    async def _can_be_told(self, item: OutboxItem) -> bool:
+        """Fails a message on own domains of another version: it holds up no others."""
+        is_post = item.channel in (Channel.WEBHOOK, Channel.MAIL)
+        if not is_post and not own.is_own(item.payload):
+            return True
+        try:
+            own.told(item.payload)
+            own.told(own.digest([item.payload]))
+        except (KeyError, TypeError, ValueError) as exc:
+            log.error("no message can be made of %s: %r", item.key, exc)
+            await self._failed([item], f"no record of an alert: {type(exc).__name__}")
+            return False
+        return True
 
     # Files
 
@@ -424,27 +440,18 @@ class Sender:
         waiting: dict[str, list[_Leased]] = defaultdict(list)
         for one in leased:
             waiting[one.item.destination].append(one)
-        # By message: who is to get it, and the items that are done with it.
-        posts: dict[tuple[str, ...], dict[str, list[_Leased]]] = defaultdict(dict)
-        for destination, some in waiting.items():
-            together = len(some) >= self._digest_from
-            for batch in [some] if together else [[one] for one in some]:
-                ids = sorted(str(one.item.payload.get("id")) for one in batch)
-                posts[tuple(ids)].setdefault(destination, []).extend(batch)
+        posts = _posts(waiting, self._digest_from)
         failures = 0
-        outcome = Outcome(True)
-        for by_destination in posts.values():
+        while posts:
             if self._store_error is not None:
                 return  # what is told now could not be noted, and is told twice
-            if failures >= _FAILURES_IN_A_ROW:
-                for batch in by_destination.values():
-                    await self._failed(
-                        [one.item for one in batch],
-                        f"not tried after {failures} failures: {outcome.detail}",
-                        outcome.retry_after_s,
-                    )
-                continue
-            outcome = await self._posted(channel, by_destination)
+            if failures == _FAILURES_IN_A_ROW:
+                left: dict[str, list[_Leased]] = defaultdict(list)
+                for post in posts:
+                    for destination, batch in post.items():
+                        left[destination] += batch
+                posts = _posts(left, 1)
+            outcome = await self._posted(channel, posts.pop(0))
             failures = 0 if outcome.is_ok else failures + 1
 
     async def _posted(
@@ -460,26 +467,19 @@ class Sender:
         if not items:
             return Outcome(True)
         payloads = [item.payload for item in next(iter(items.values()))]
-        name = channel.value
+        payload = payloads[0] if len(payloads) == 1 else own.digest(payloads)
         outcomes: Mapping[str, Outcome]
-        try:
-            payload = payloads[0] if len(payloads) == 1 else own.digest(payloads)
-            told = own.message(payload)
-            if channel is Channel.WEBHOOK and self._webhook is not None:
-                name = self._webhook.name
-                outcomes = dict.fromkeys(items, await self._webhook.send(payload))
-            elif channel is Channel.MAIL and self._mail is not None:
-                name = self._mail.name
-                outcomes = await self._mail.send(payload, list(items))
-            else:
-                gone = Outcome(False, f"the settings have no {name} any more")
-                outcomes = dict.fromkeys(items, gone)
-        except Exception as exc:  # a record of another version holds up no others
-            first = next(iter(items.values()))[0]
-            log.exception("no message can be made of %s", first.key)
-            why = f"no record of an alert: {type(exc).__name__}"
-            await self._failed([item for some in items.values() for item in some], why)
-            return Outcome(True)
+        if channel is Channel.WEBHOOK and self._webhook is not None:
+            name = self._webhook.name
+            outcomes = dict.fromkeys(items, await self._webhook.send(payload))
+        elif channel is Channel.MAIL and self._mail is not None:
+            name = self._mail.name
+            outcomes = await self._mail.send(payload, list(items))
+        else:
+            name = channel.value
+            gone = Outcome(False, f"the settings have no {name} any more")
+            outcomes = dict.fromkeys(items, gone)
+        told = own.message(payload)
         for destination, outcome in outcomes.items():
             if outcome.is_ok:
                 await self._sent(items[destination], outcome.detail)
@@ -553,6 +553,25 @@ class Sender:
         except StoreError as exc:  # its lease ends, and it is told twice
             log.error("what came of alerts cannot be noted: %s", exc)
             self._store_error = exc
+
+
+def _posts(
+    waiting: Mapping[str, Sequence[_Leased]], digest_from: int
+) -> list[dict[str, list[_Leased]]]:
+    """
+    The messages to be sent, each with its items by destination.
+
+    Args:
+        waiting: what each destination is to be told.
+        digest_from: so many for one destination are one message.
+    """
+    posts: dict[tuple[str, ...], dict[str, list[_Leased]]] = defaultdict(dict)
+    for destination, some in waiting.items():
+        is_digest = len(some) >= digest_from
+        for batch in [list(some)] if is_digest else [[one] for one in some]:
+            ids = sorted(str(one.item.payload["id"]) for one in batch)
+            posts[tuple(ids)].setdefault(destination, []).extend(batch)
+    return list(posts.values())
 
 
 def _message_of(told_of: Sequence[_Leased]) -> Message:

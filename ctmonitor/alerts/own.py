@@ -92,7 +92,8 @@ def digest(payloads: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     Its id depends on theirs alone, whatever their order.
     """
     messages = sorted(
-        payloads, key=lambda one: (-_RANK[_severity(one)], one["domain"], one["id"])
+        payloads,
+        key=lambda one: (-_RANK[_severity(one)], str(one["domain"]), str(one["id"])),
     )
     ids = ",".join(sorted(str(one["id"]) for one in messages))
     names = max(_FEWEST, _NAMES_TOGETHER // len(messages))

@@ -134,21 +134,21 @@ def ids(server: ApiServer) -> list[str]:
 def test_every_channel_gets_every_message_once(
     states: StateStore, sender: Any, server: ApiServer, box: MailServer
 ) -> None:
-    told = payloads(3)
+    told = payloads(2)
     with Webhook() as chat:
         one = sender(notifier=Notifier([chat.address]))
         put(states, told, destinations=[0], webhook=True, mail=[ANNA, BERT])
-        assert flush(one) == Flushed(sent=12)
+        assert flush(one) == Flushed(sent=8)
         assert flush(one) == Flushed()
         assert [each.subject for each in chat.told] == [
             "[CRITICAL] example.com: issuer not authorised"
-        ] * 3
+        ] * 2
         assert all(
             f"Link: https://crt.sh/?id={number}" in each.body
             for number, each in enumerate(chat.told, 1)
         )
     assert ids(server) == [one["id"] for one in told]
-    assert box.recipients == [[ANNA, BERT]] * 3
+    assert box.recipients == [[ANNA, BERT]] * 2
 
 
 @pytest.mark.parametrize(("count", "posts"), [(19, 19), (20, 1), (130, 1)])
@@ -216,7 +216,7 @@ def test_a_server_is_left_alone_for_as_long_as_it_asks(
     assert flush(one).failed == 1
 
 
-def test_a_channel_that_is_away_is_tried_twice_and_not_once_a_message(
+def test_a_channel_that_is_away_is_not_tried_once_a_message(
     states: StateStore, sender: Any, server: ApiServer, clock: Clock
 ) -> None:
     told = payloads(8)
@@ -224,22 +224,24 @@ def test_a_channel_that_is_away_is_tried_twice_and_not_once_a_message(
     server.answer = lambda _: Reply(503)
     one = sender()
     assert flush(one).failed == 8
-    assert len(server.requests) == 2
+    assert len(server.requests) == 3
+    assert len(server.requests[2].json()["messages"]) == 6
     server.answer = lambda _: Reply()
     clock.skip(hours=2)
     assert flush(one) == Flushed(sent=8)
-    assert sorted(ids(server)[2:]) == sorted(each["id"] for each in told)
+    assert sorted(ids(server)[3:]) == sorted(each["id"] for each in told)
 
 
-def test_one_message_that_is_refused_holds_up_no_others(
-    states: StateStore, sender: Any, server: ApiServer
+@pytest.mark.parametrize("refused", [[1], [0, 1], [1, 3]], ids=["1", "2", "apart"])
+def test_messages_that_are_refused_hold_up_no_others(
+    states: StateStore, sender: Any, server: ApiServer, refused: list[int]
 ) -> None:
     told = payloads(5)
     put(states, told, webhook=True)
-    bad = told[1]["id"]
-    server.answer = lambda asked: Reply(400 if asked.json()["id"] == bad else 200)
+    bad = {told[number]["id"] for number in refused}
+    server.answer = lambda asked: Reply(400 if asked.json()["id"] in bad else 200)
     flushed = flush(sender())
-    assert (flushed.sent, flushed.failed) == (4, 1)
+    assert (flushed.sent, flushed.failed) == (5 - len(bad), len(bad))
 
 
 def test_one_channel_that_fails_holds_no_other_back(
@@ -297,14 +299,19 @@ def test_channels_that_were_taken_out_of_the_settings_are_failures(
     ]
 
 
+@pytest.mark.parametrize(
+    ("missing", "count"), [("severity", 1), ("types", 30), ("alerts", 1), ("names", 30)]
+)
 def test_a_message_of_another_version_holds_up_no_others(
-    states: StateStore, sender: Any, server: ApiServer
+    states: StateStore, sender: Any, server: ApiServer, count: int, missing: str
 ) -> None:
-    odd = {"kind": "own", "id": "0" * 16}
-    put(states, [odd, payload()], webhook=True, mail=[ANNA])
-    flushed = flush(sender())
-    assert (flushed.sent, flushed.failed) == (2, 2)
-    assert ids(server) == [payload()["id"]]
+    odd = {key: value for key, value in payload().items() if key != missing}
+    odd["id"] = "0" * 16
+    told = [odd, *payloads(count)]
+    put(states, told, destinations=[0], webhook=True, mail=[ANNA])
+    flushed = flush(sender(notifier=_Notes()))
+    assert (flushed.sent, flushed.failed) == (3 * count, 3)
+    assert len(server.requests) == 1
 
 
 def test_what_the_store_cannot_note_ends_the_telling(

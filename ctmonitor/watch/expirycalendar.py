@@ -3,12 +3,18 @@
 import calendar
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
+
+from ctmonitor.model.clock import from_utc_text
 
 MONTHS = 6
 URGENT_DAYS = 7
 SOON_DAYS = 30
+
+# Of the lifetime: until then CAs do not recommend renewal, and certificates of six days
+# would be due from the first.
+_SHARE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +23,8 @@ class Day:
     Args:
         ending: certificates that end on it and are valid until then.
         open: those of them that no other certificate replaces.
-        urgency: `urgent`, `soon`, `later`; `replaced` when none is open; `none`
-            without any certificate.
+        urgency: of those that are open: `urgent` and `soon` when one is due, else
+            `later`; `replaced` when none is open; `none` without any certificate.
         title: for people; empty without any certificate.
     """
 
@@ -45,6 +51,26 @@ class Month:
     open: int
 
 
+def is_due(certificate: Mapping[str, Any], now: datetime) -> bool:
+    """
+    Whether a certificate should be replaced by now, and is not.
+
+    That is so when `SOON_DAYS` or less are left, and less than a third of its lifetime.
+
+    Args:
+        certificate: record of a report: `validity`, `not_before`, `not_after`,
+            `is_replaced`.
+    """
+    begins = from_utc_text(certificate["not_before"])
+    ends = from_utc_text(certificate["not_after"])
+    if certificate["validity"] != "valid" or certificate["is_replaced"]:
+        return False
+    if begins is None or ends is None:
+        return False
+    left = ends - now
+    return left <= timedelta(days=SOON_DAYS) and left * _SHARE < ends - begins
+
+
 def sheets(
     certificates: Iterable[Mapping[str, Any]], now: datetime
 ) -> tuple[Month, ...]:
@@ -52,14 +78,15 @@ def sheets(
     The month of `now` and those that follow it.
 
     Args:
-        certificates: records of a report: `validity`, `not_after`, `is_replaced`.
+        certificates: records of a report, as for `is_due`.
     """
-    ending: dict[str, list[bool]] = {}
+    ending: dict[str, _Ending] = {}
     for one in certificates:
         if one["validity"] == "valid":
-            ending.setdefault(one["not_after"][:10], []).append(
-                bool(one["is_replaced"])
-            )
+            day = ending.setdefault(one["not_after"][:10], _Ending())
+            day.all += 1
+            day.open += not one["is_replaced"]
+            day.due += is_due(one, now)
     first = now.year * 12 + now.month - 1
     return tuple(
         _sheet(*divmod(month, 12), ending, now.date())
@@ -67,9 +94,16 @@ def sheets(
     )
 
 
-def _sheet(
-    year: int, month: int, ending: Mapping[str, list[bool]], today: date
-) -> Month:
+@dataclass(slots=True)
+class _Ending:
+    """How many certificates end on a day."""
+
+    all: int = 0
+    open: int = 0
+    due: int = 0
+
+
+def _sheet(year: int, month: int, ending: Mapping[str, _Ending], today: date) -> Month:
     weeks = []
     days = []
     for numbers in calendar.monthcalendar(year, month + 1):
@@ -87,32 +121,33 @@ def _sheet(
     )
 
 
-def _day(day: date, ending: Mapping[str, list[bool]], today: date) -> Day:
-    replaced = ending.get(day.isoformat(), [])
-    still_open = len(replaced) - sum(replaced)
+def _day(day: date, ending: Mapping[str, _Ending], today: date) -> Day:
+    counted = ending.get(day.isoformat(), _Ending())
     return Day(
         number=day.day,
-        ending=len(replaced),
-        open=still_open,
-        urgency=_urgency(len(replaced), still_open, (day - today).days),
+        ending=counted.all,
+        open=counted.open,
+        urgency=_urgency(counted, (day - today).days),
         is_today=day == today,
         is_past=day < today,
-        title=_title(day, len(replaced), still_open),
+        title=_title(day, counted),
     )
 
 
-def _urgency(ending: int, still_open: int, days_left: int) -> str:
-    if not ending:
+def _urgency(counted: _Ending, days_left: int) -> str:
+    if not counted.all:
         return "none"
-    if not still_open:
+    if not counted.open:
         return "replaced"
-    if days_left <= URGENT_DAYS:
-        return "urgent"
-    return "soon" if days_left <= SOON_DAYS else "later"
+    if not counted.due:
+        return "later"
+    return "urgent" if days_left <= URGENT_DAYS else "soon"
 
 
-def _title(day: date, ending: int, still_open: int) -> str:
-    if not ending:
+def _title(day: date, counted: _Ending) -> str:
+    if not counted.all:
         return ""
-    certificates = "1 certificate ends" if ending == 1 else f"{ending} certificates end"
-    return f"{day.isoformat()}: {certificates}, {still_open} not replaced"
+    certificates = f"{counted.all} certificates end"
+    if counted.all == 1:
+        certificates = "1 certificate ends"
+    return f"{day.isoformat()}: {certificates}, {counted.open} not replaced"

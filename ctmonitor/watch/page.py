@@ -5,6 +5,7 @@ It needs nothing else: no script, no style sheet, no picture of another place. A
 are escaped by the template, and links lead to addresses of the web alone.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,11 +19,12 @@ from ctmonitor.model.clock import from_utc_text
 from ctmonitor.model.own import AlertType, Severity
 from ctmonitor.watch import expirycalendar
 from ctmonitor.watch import timeline as issuance
-from ctmonitor.watch.expirycalendar import Month, sheets
+from ctmonitor.watch.expirycalendar import Month, is_due, sheets
 from ctmonitor.watch.timeline import Timeline, timeline
 
 _CARDS = 50  # of what needs attention; the rest is in a table
 _ENDING = 200  # certificates that are named beside the calendar
+_GROUPS = 10  # of the baseline
 _SEVERITIES = [one.value for one in Severity]
 _TITLES = {
     AlertType.NEW_CERTIFICATE: "New certificate",
@@ -55,17 +57,28 @@ class Card:
 
     @property
     def next_steps(self) -> list[str]:
-        return list(
-            dict.fromkeys(filter(None, (one["next_step"] for one in self.alerts)))
-        )
+        """Each once; what is information alone needs none beside what is worse."""
+        telling = [one for one in self.alerts if one["severity"] != Severity.INFO]
+        steps = (one["next_step"] for one in telling or self.alerts)
+        return list(dict.fromkeys(filter(None, steps)))
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """A certificate that ends in the months of the calendar, and when, in days."""
+    """A certificate that is due for renewal, and the whole days that are left."""
 
     certificate: Mapping[str, Any]
     days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """How many alerts of a kind there are on an issuer."""
+
+    severity: str
+    type: str
+    issuer: str
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +98,9 @@ class View:
     Args:
         cards: what needs attention, the worst first; more: alerts that have no card.
         news: alerts that are information; past: acknowledged, or over.
-        ending: what is not replaced, the next to end first; not_shown: how many more.
+        groups: of the baseline, the worst ones; groups_left: how many more.
+        ending: what is due for renewal, the next to end first; not_shown: how many
+            more.
         valid, other: certificates.
     """
 
@@ -96,6 +111,8 @@ class View:
     more: Sequence[Mapping[str, Any]]
     news: Sequence[Mapping[str, Any]]
     past: Sequence[Mapping[str, Any]]
+    groups: Sequence[Group]
+    groups_left: int
     timeline: Timeline | None
     months: Sequence[Month]
     ending: Sequence[Ending]
@@ -126,15 +143,17 @@ def _view(report: Mapping[str, Any]) -> View:
     urgent = [card for card in cards if card.worst["severity"] != Severity.INFO]
     valid = [one for one in certificates if one["validity"] == "valid"]
     ending = _ending(valid, generated)
-    names = report["subdomains"]
+    groups = _groups(report["baseline"])
     return View(
         report=report,
         generated=generated,
-        figures=_figures(urgent, valid, ending, names),
+        figures=_figures(urgent, valid, ending, report["subdomains"]),
         cards=urgent[:_CARDS],
         more=[alert for card in urgent[_CARDS:] for alert in card.alerts],
         news=[alert for card in news for alert in card.alerts],
         past=past,
+        groups=groups[:_GROUPS],
+        groups_left=max(0, len(groups) - _GROUPS),
         timeline=timeline(certificates, generated),
         months=sheets(valid, generated),
         ending=ending[:_ENDING],
@@ -160,16 +179,21 @@ def _cards(alerts: Iterable[Mapping[str, Any]]) -> list[Card]:
 
 
 def _ending(valid: Iterable[Mapping[str, Any]], generated: datetime) -> list[Ending]:
-    """What ends within `SOON_DAYS`, and nothing replaces."""
+    """What is due, the next to end first."""
     found = []
     for certificate in valid:
         ends = from_utc_text(certificate["not_after"])
-        if ends is None or certificate["is_replaced"]:
-            continue
-        days = (ends - generated).days
-        if days <= expirycalendar.SOON_DAYS:
-            found.append(Ending(certificate, days))
+        if ends and is_due(certificate, generated):
+            found.append(Ending(certificate, (ends - generated).days))
     return sorted(found, key=lambda one: one.certificate["not_after"])
+
+
+def _groups(alerts: Iterable[Mapping[str, Any]]) -> list[Group]:
+    """Alerts of a kind on an issuer, the worst first, then the most."""
+    counts = Counter((one["severity"], one["type"], one["issuer"]) for one in alerts)
+    groups = [Group(*about, count) for about, count in counts.items()]
+    groups.sort(key=lambda one: (-_SEVERITIES.index(one.severity), -one.count))
+    return groups
 
 
 def _figures(
@@ -187,9 +211,7 @@ def _figures(
     dangling = sum(one["dangling"] for one in names)
     return [
         *figures,
-        Figure(
-            f"end within {expirycalendar.SOON_DAYS} days, not replaced", len(ending)
-        ),
+        Figure("due for renewal", len(ending), "medium"),
         Figure("valid certificates", len(valid)),
         Figure("sub-domains", len(names)),
         Figure("dangling sub-domains", dangling, "high" if dangling else ""),

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ctmonitor.watch.expirycalendar import Day, sheets
+from ctmonitor.watch.expirycalendar import Day, is_due, sheets
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -14,6 +14,7 @@ def ending(
 ) -> dict:
     return {
         "validity": validity,
+        "not_before": "2026-05-01T00:00:00Z",
         "not_after": f"{day}T23:59:59Z",
         "is_replaced": is_replaced,
     }
@@ -54,8 +55,8 @@ def test_weeks_begin_with_monday() -> None:
         ("2026-11-21", "urgent"),
         ("2026-11-28", "urgent"),
         ("2026-11-29", "soon"),
-        ("2026-12-21", "soon"),
-        ("2026-12-22", "later"),
+        ("2026-12-20", "soon"),
+        ("2026-12-21", "later"),
         ("2027-04-30", "later"),
     ],
 )
@@ -76,7 +77,8 @@ def test_what_is_not_known_to_be_replaced_is_open() -> None:
 
 def test_what_is_not_valid_does_not_end() -> None:
     revoked = ending("2026-12-01", validity="revoked")
-    odd = {"validity": "unknown", "not_after": None, "is_replaced": None}
+    odd = {"validity": "unknown", "not_before": None, "not_after": None}
+    odd["is_replaced"] = None
     assert day("2026-12-01", revoked, odd).urgency == "none"
 
 
@@ -97,3 +99,30 @@ def test_a_month_sums_its_days() -> None:
         NOW,
     )[1]
     assert (december.ending, december.open) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "due"),
+    [
+        ("2026-09-22T12:00:00Z", "2026-12-21T12:00:00Z", False),  # 90 days, 30 left
+        ("2026-09-22T11:59:59Z", "2026-12-21T12:00:00Z", True),
+        ("2026-01-01T00:00:00Z", "2026-12-21T12:00:01Z", False),
+        ("2026-11-17T12:00:00Z", "2026-11-23T12:00:00Z", False),  # 6 days, 2 left
+        ("2026-11-17T12:00:00Z", "2026-11-23T11:59:59Z", True),
+        (None, "2026-11-23T12:00:00Z", False),
+    ],
+)
+def test_less_than_a_third_of_the_lifetime_is_due(
+    begins: str | None, ends: str, due: bool
+) -> None:
+    one = {"validity": "valid", "is_replaced": False}
+    one |= {"not_before": begins, "not_after": ends}
+    assert is_due(one, NOW) is due
+    assert not is_due({**one, "is_replaced": True}, NOW)
+    assert not is_due({**one, "validity": "revoked"}, NOW)
+
+
+def test_one_that_is_not_due_is_no_urgent_day() -> None:
+    short = {**ending("2026-11-26"), "not_before": "2026-11-20T00:00:00Z"}
+    assert day("2026-11-26", short).urgency == "later"
+    assert day("2026-11-26", short, ending("2026-11-26")).urgency == "urgent"

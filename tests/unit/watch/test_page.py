@@ -113,6 +113,20 @@ def test_alerts_on_one_certificate_are_one_card() -> None:
     assert "Next: Look at CAA." in shown.text
 
 
+def test_information_beside_what_is_worse_adds_no_step() -> None:
+    known = state()
+    info = {"type": AlertType.NEW_CERTIFICATE, "severity": Severity.INFO}
+    known.alerts = [
+        alert(1),
+        alert(
+            2, **info, certificate=f"{1:016x}", summary="It came.", next_step="Look."
+        ),
+    ]
+    shown = read(known)
+    assert "It came." in shown.text
+    assert "Look." not in shown.text
+
+
 def test_what_has_no_card_is_in_a_table() -> None:
     known = state()
     known.alerts = [alert(number) for number in range(1, 62)]
@@ -135,6 +149,22 @@ def test_what_is_over_needs_no_attention() -> None:
     assert "2 alerts" in shown.text
 
 
+def test_many_of_the_first_run_are_summed_up() -> None:
+    known = state()
+    known.alerts = [alert(number, is_baseline=True) for number in range(1, 32)]
+    high = {"severity": Severity.HIGH, "type": AlertType.REVOKED}
+    known.alerts.append(alert(40, is_baseline=True, **high))
+    shown = read(known)
+    assert "criticalCA that is not authorisedOther CA31" in shown.text
+    assert "further line" not in shown.text
+    known.alerts += [
+        alert(100 + number, is_baseline=True, issuer=f"CA {number}")
+        for number in range(11)
+    ]
+    assert "and 3 further lines." in read(known).text
+    assert all(one.id in shown.text for one in known.alerts[:32])
+
+
 def test_figures_count_what_is_open() -> None:
     text = read().text
     # One card; one certificate of another CA ends in five days; three, of which one
@@ -142,7 +172,7 @@ def test_figures_count_what_is_open() -> None:
     for figure in (
         "1critical",
         "0high",
-        "1end within 30 days, not replaced",
+        "1due for renewal",
         "2valid certificates",
         "2sub-domains",
         "1dangling sub-domains",
@@ -154,7 +184,7 @@ def test_the_expiry_calendar_names_what_ends_next() -> None:
     shown = read()
     assert "2026-11-26: 1 certificate ends, 1 not replaced" in shown.values("title")
     assert "urgent" in " ".join(shown.values("class")).split()
-    row = shown.text[shown.text.index("Next to end, and not replaced") :]
+    row = shown.text[shown.text.index("Due for renewal") :]
     assert re.search(r"\b4 ?2026-11-26 ?h2\.example\.com", row)
 
 

@@ -350,6 +350,18 @@ def test_the_bare_id_of_an_older_program_is_a_mark():
     assert state.since == SECOND
 
 
+def test_what_is_read_again_behind_such_a_mark_is_baseline():
+    """First what is new, then all from the beginning, which has no position."""
+    state = DomainState("example.com")
+    state.marks[OwnSource.CERTSPOTTER] = Mark(position="1002", since=FIRST)
+    (change,) = take(state, certspotter(spotted(number=3), position="1003"), SECOND)
+    assert not change.is_silent
+    all_of_it = [spotted(number=number) for number in (1, 2, 3)]
+    changes = take(state, certspotter(*all_of_it, position=""), SECOND)
+    assert [change.is_silent for change in changes] == [True, True]
+    assert state.marks[OwnSource.CERTSPOTTER].position == "1003"
+
+
 def test_ids_that_are_no_numbers_are_behind_a_mark():
     state = DomainState("example.com")
     state.marks[OwnSource.CERTSPOTTER] = Mark(position="1002", since=FIRST)

@@ -249,7 +249,7 @@ def _label(kind: AlertType, alerts: Sequence[Mapping[str, Any]], domain: str) ->
         return says
     names = [str(name) for alert in alerts for name in alert["names"]]
     if len(names) > 1:
-        return f"{says} {_name(names[0], domain)} and {len(names) - 1} more"
+        return f"{says} {_name(names[0], domain)} (+{len(names) - 1})"
     return " ".join([says, *(_name(name, domain) for name in names)])
 
 
@@ -312,11 +312,12 @@ def _end_of(domain: str, limit: int) -> str:
 def _sentence(text: object, domain: str) -> str:
     """A sentence of ours, in which a stranger's words may stand."""
     shown = inert(str(text), _LONGEST_SENTENCE).replace("[.]py", ".py")
+    # Settings are named in our sentences; inside of a word it marks nothing.
+    shown = re.sub(r"(?<=\w)\uff3f(?=\w)", "_", shown)
     ours = re.escape(domain.replace(".", "[.]"))
-    label = r"(?:[\w-]+\[\.\])*"
     return re.sub(
-        rf"(?<![\w.\]-]){label}{ours}(?![\w-]|\[\.\])",
-        lambda found: found[0].replace("[.]", "."),
+        rf"(?<![\w.\]-])(?:\uff0a\[\.\])?(?:[\w-]+\[\.\])*{ours}(?![\w-]|\[\.\])",
+        lambda found: found[0].replace("[.]", ".").replace("\uff0a", "*"),
         shown,
     )
 

@@ -78,9 +78,9 @@ def _message(alerts: Sequence[OwnAlert]) -> dict[str, Any]:
         alerts, key=lambda one: (-_SEVERITIES[one.severity], _TYPES[one.type], one.id)
     )
     worst = ordered[0]
-    # The certificate's own alerts name all that it is for; a new name's only that.
-    by_names = sorted(ordered, key=lambda one: -len(one.names))
-    names = list(dict.fromkeys(name for one in by_names for name in one.names))
+    # Those of the certificate, where an alert is on more than a name of it.
+    whole = [one for one in ordered if one.type is not AlertType.NEW_SUBDOMAIN]
+    names = list(dict.fromkeys(n for one in whole or ordered for n in one.names))
     known = {
         key: next(filter(None, (getattr(one, key) for one in ordered)), "")
         for key in _CERTIFICATE

@@ -131,7 +131,7 @@ def test_names_of_others_are_no_links_and_ours_can_be_copied() -> None:
         )
     )
     assert found.subject == (
-        "[HIGH] example.com: look-alike of a domain examp1e[.]com and 2 more"
+        "[HIGH] example.com: look-alike of a domain examp1e[.]com (+2)"
     )
     assert (
         "Names: examp1e[.]com, notexample[.]com, example[.]com[.]evil[.]net"
@@ -140,6 +140,19 @@ def test_names_of_others_are_no_links_and_ours_can_be_copied() -> None:
     assert (
         "For examp1e[.]com, notexample[.]com, a[.]example[.]com[.]evil[.]net, "
         "and www.example.com as well as example.com." in found.body
+    )
+
+
+def test_our_own_words_can_be_copied_from_a_sentence() -> None:
+    made = own_alert(
+        summary="For *.dev.example.com and *.evil.net.",
+        next_step="Add it to Authorised_CAs, then watchdomains.py --list; _not_ this.",
+    )
+    lines = message(payload(made)).body.split("\n")
+    assert lines[0].endswith("For *.dev.example.com and \uff0a[.]evil[.]net.")
+    assert lines[1] == (
+        "What to do: Add it to Authorised_CAs, then watchdomains.py --list; "
+        "\uff3fnot\uff3f this."
     )
 
 

@@ -31,6 +31,14 @@ def test_all_types_of_a_certificate_are_one_message() -> None:
     assert {one["id"] for one in first["alerts"]} == {one.id for one in alerts[:3]}
 
 
+def test_the_names_are_those_of_the_certificate() -> None:
+    name = own_alert(NAME, names=["dev1.example.com"])
+    (told,) = messages([name, own_alert(CA)])
+    assert told["names"] == ["h1.example.com", "*.dev1.example.com"]
+    (alone,) = messages([name])
+    assert alone["names"] == ["dev1.example.com"]
+
+
 def test_a_message_has_what_a_program_looks_for() -> None:
     (told,) = messages([own_alert(CA)])
     assert {key: told[key] for key in told if key not in ("alerts", "names")} == {

@@ -1,7 +1,6 @@
 """Watched domains in a directory: files of one user, replaced as a whole."""
 
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -101,7 +100,7 @@ def test_a_missing_right_is_told(tmp_path: Path) -> None:
 
 
 FULL = """
-import sys
+import resource, sys
 from pathlib import Path
 from ctmonitor.errors import StoreUnavailable
 from ctmonitor.store.owndirectory import DirectoryStates
@@ -111,6 +110,7 @@ states = DirectoryStates(Path(sys.argv[1]))
 with states.lock("a", 60):
     state = states.load("example.com")
     state.certificates *= 1000
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
     try:
         states.save(state, [message()])
     except StoreUnavailable as exc:
@@ -124,13 +124,9 @@ def test_on_a_full_disk_the_old_document_stays(tmp_path: Path) -> None:
         states.save(full_state())
     before = (tmp_path / DOMAIN).read_bytes()
 
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 10_000,) * 2)
-
     done = subprocess.run(
-        [sys.executable, "-B", "-c", FULL, tmp_path],
+        [sys.executable, "-c", FULL, tmp_path],
         env=CHILD_ENVIRONMENT,
-        preexec_fn=limit,
         capture_output=True,
         text=True,
         timeout=60,

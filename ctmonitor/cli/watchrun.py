@@ -4,7 +4,7 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from functools import partial
@@ -272,6 +272,12 @@ class WatchRun:
     def _write_report(self, ended: Ended, started: datetime) -> None:
         if self._report_to is None:
             return
+        states = []
+        for domain in self._config.own_domains:
+            try:
+                states.append(self._states.load(domain) or DomainState(domain))
+            except StoreError as exc:
+                ended.problems.append(Problem("report", domain, str(exc)))
         facts = report.Facts(
             started=started,
             errors=[asdict(problem) for problem in ended.problems],
@@ -280,21 +286,12 @@ class WatchRun:
             own_keys=self._config.own_keys,
         )
         try:
-            made = report.report(self._all_states(ended), facts, now_utc())
+            made = report.report(states, facts, now_utc())
             report.write(made, str(self._report_to))
         except CTMonitorError as exc:
             ended.problems.append(Problem("report", "", str(exc)))
             return
         console.complain(f"report: {self._report_to}")
-
-    def _all_states(self, ended: Ended) -> Iterable[DomainState]:
-        for domain in self._config.own_domains:
-            try:
-                state = self._states.load(domain)
-            except StoreError as exc:
-                ended.problems.append(Problem("report", domain, str(exc)))
-                continue
-            yield state or DomainState(domain)
 
 
 def _say_typosquats(domain: str, done: int, total: int) -> None:

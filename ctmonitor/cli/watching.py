@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 _MEGABYTE = 1024 * 1024
 _WEBHOOK_S = 30.0
+_TRIES = 20  # times Alert_Tries
 _DNS_S = 5.0
 _DNS_BYTES = 1232  # DNS flag day 2020: what comes through in one piece
 _SIGHTINGS = 100_000  # of a domain in one run
@@ -293,9 +294,25 @@ def destinations(config: Config) -> tuple[int, ...]:
     return config.destinations_of("own")
 
 
-def sender(config: Config, states: "StateStore", owned_by: str) -> Sender:
+def webhook_client(config: Config) -> Client:
+    """Sends each message to a webhook once; the outbox sends it again."""
+    return Client(
+        user_agent(config.contact),
+        route=route(config),
+        timeout_s=_WEBHOOK_S,
+        retries=0,
+        threads=1,
+    )
+
+
+def sender(
+    config: Config, states: "StateStore", client: Client, owned_by: str
+) -> Sender:
     """
     Delivers what waits in the outbox of the states.
+
+    Args:
+        client: of `webhook_client`.
 
     Raises:
         ConfigError: a setting of a channel cannot be used.
@@ -303,17 +320,7 @@ def sender(config: Config, states: "StateStore", owned_by: str) -> Sender:
     way = connect_proxy(config)
     webhook = None
     if config.own_webhook:
-        webhook = Webhook(
-            Client(
-                user_agent(config.contact),
-                route=route(config),
-                timeout_s=_WEBHOOK_S,
-                retries=0,
-                threads=1,
-            ),
-            config.own_webhook,
-            config.own_webhook_format,
-        )
+        webhook = Webhook(client, config.own_webhook, config.own_webhook_format)
     return Sender(
         states.box(),
         _no_files,
@@ -329,7 +336,9 @@ def sender(config: Config, states: "StateStore", owned_by: str) -> Sender:
         owner=owned_by,
         digest_per_minute=config.digest_per_minute,
         digest_from=config.own_digest_from,
-        tries=config.alert_tries,
+        # Runs are rare: with the tries of the scanner, whose sender is at work each
+        # minute, messages would be given up in an afternoon.
+        tries=config.alert_tries * _TRIES,
     )
 
 

@@ -91,7 +91,10 @@ class WatchRun:
             report.check_path(str(report_to))
         self._store: Store | None = watching.store(config)
         self._states: StateStore = watching.states(config, self._store)
-        self._sender: Sender = watching.sender(config, self._states, self._owner)
+        self._webhook_client = watching.webhook_client(config)
+        self._sender: Sender = watching.sender(
+            config, self._states, self._webhook_client, self._owner
+        )
         is_stopped = self._has_stopped
         self._sources = watching.Sources(
             config,
@@ -111,6 +114,7 @@ class WatchRun:
         """Ends connections; a second call does nothing."""
         self._end_lookup()
         self._sources.close()
+        self._webhook_client.close()
         self._states.close()
         if self._store is not None:
             self._store.close()
@@ -128,18 +132,24 @@ class WatchRun:
         self._say_before()
         return await self._run()
 
-    async def ended_once(self) -> Ended:
+    async def ended_once(self, *, lease_s: float = _LEASE_S) -> Ended:
         """
         One run, of which nothing is printed.
+
+        Args:
+            lease_s: how long the state stays locked when this process dies.
 
         Raises:
             ConfigError: the state cannot be used; nothing was asked.
             Busy: another run is at work.
         """
-        with self._states.lock(self._owner, _LEASE_S):
+        with self._states.lock(self._owner, lease_s):
             shared = await self._shared()
             cycle = self._cycle(shared)
-            return await cycle.run(self._config.own_domains, self._deliver)
+            ended = await cycle.run(self._config.own_domains, self._deliver)
+        if not ended.authorities:
+            ended.notes.append(_NO_CAS)
+        return ended
 
     async def until_stopped(self, interval_s: float) -> int:
         """Runs until `stop`; a failed one is made good by the next. The exit code."""
@@ -171,8 +181,6 @@ class WatchRun:
         except Busy as exc:
             console.complain(f"another run is at work: {exc}")
             return console.FAILED
-        if not ended.authorities:
-            ended.notes.append(_NO_CAS)
         self._print(ended, started)
         await asyncio.to_thread(self._write_report, ended, started)
         for note in dict.fromkeys(ended.notes):

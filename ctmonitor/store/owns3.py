@@ -6,7 +6,7 @@ requests"; API reference, "Error responses".
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -88,6 +88,11 @@ class S3States(ObjectStates):
         self._lease_s = 0.0
         self._until: datetime | None = None  # as long as we have the lock
         self._lock_tag: str | None = None
+        if "@" in endpoint:
+            raise StoreError(
+                f"{self.label}: no password belongs into [OWN] State_Endpoint. Set "
+                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+            )
         settings = Config(
             connect_timeout=connect_s,
             read_timeout=read_s,
@@ -148,15 +153,18 @@ class S3States(ObjectStates):
     def _take(self) -> None:
         until = self._now() + timedelta(seconds=self._lease_s)
         lease = _Lease(self._owner, until.isoformat(timespec="microseconds"))
+        body = msgspec.json.encode(lease)
         try:
-            self._lock_tag = self._write(
-                _LOCK, msgspec.json.encode(lease), self._lock_tag
-            )
+            self._lock_tag = self._write(_LOCK, body, self._lock_tag)
         except Busy as exc:
-            self._until = None
-            raise Busy(
-                f"{self.label} was taken over by another run. Wait for its end."
-            ) from exc
+            present = self._read(_LOCK)
+            if present is None or _lease(present.body).owner != self._owner:
+                self._until = None
+                raise Busy(
+                    f"{self.label} was taken over by another run. Wait for its end."
+                ) from exc
+            # We renewed it, and never heard of it.
+            self._lock_tag = self._write(_LOCK, body, present.tag)
         self._until = until
 
     def _give_back(self) -> None:
@@ -173,17 +181,17 @@ class S3States(ObjectStates):
             with self._translated("GetObject"):
                 answer = self._client.get_object(**self._place(name))
                 with answer["Body"] as stream:
-                    if answer["ContentLength"] > _LARGEST:
+                    size = answer.get("ContentLength", 0)
+                    if size > _LARGEST:
                         raise StoreError(
-                            f"{self.label}: {name} has {answer['ContentLength']} bytes "
-                            "and is no document of ours. Remove it, or choose another "
-                            "prefix."
+                            f"{self.label}: {name} has {size} bytes and is no document "
+                            "of ours. Remove it, or choose another prefix."
                         )
                     body = stream.read()
         except _Missing:
             return None
-        written = utc_text(answer["LastModified"]) or ""
-        return Stored(body, answer["ETag"], written)
+        written = utc_text(answer.get("LastModified")) or ""
+        return Stored(body, self._tag(answer), written)
 
     def _write(self, name: str, body: bytes, tag: str | None) -> str:
         condition = {"IfNoneMatch": "*"} if tag is None else {"IfMatch": tag}
@@ -195,7 +203,7 @@ class S3States(ObjectStates):
                     ContentType="application/json",
                     **condition,
                 )
-                return str(answer["ETag"])
+                return self._tag(answer)
         except (_Overtaken, _Missing) as exc:
             # The answer to a first attempt may have been lost on its way.
             present = self._read(name)
@@ -215,6 +223,14 @@ class S3States(ObjectStates):
                 for page in pages
                 for found in page.get("Contents", ())
             ]
+
+    def _tag(self, answer: Mapping[str, Any]) -> str:
+        if not (tag := answer.get("ETag")):
+            raise StoreError(
+                f"{self.label}: what answers is no S3 service. Correct [OWN] "
+                "State_Endpoint."
+            )
+        return str(tag)
 
     def _place(self, name: str) -> dict[str, Any]:
         return {"Bucket": self._bucket, "Key": self._prefix + name}

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 
 import boto3
 import pytest
@@ -186,6 +187,27 @@ def test_an_answer_lost_on_its_way_does_not_look_like_another_run(
             assert states.load(DOMAIN) == state
 
 
+def test_a_lock_that_was_renewed_unheard_is_still_ours(bucket: Bucket) -> None:
+    clock = [NOON]
+    url = f"s3://{bucket.name}/own"
+    states = S3States(url, bucket.relay.url, now=lambda: clock[0], tries=1)
+    with closing(states), states.lock("a", LEASE_S):
+        clock[0] += timedelta(seconds=LEASE_S / 2)
+        bucket.relay.fail("PUT", ".lock", Reply(500), is_lost=True)
+        with pytest.raises(StoreUnavailable):
+            states.renew()
+        clock[0] += timedelta(seconds=1)
+        states.renew()
+        states.save(DomainState(DOMAIN))
+        clock[0] += timedelta(seconds=LEASE_S - 1)
+        with (
+            closing(S3States(url, bucket.relay.url, now=lambda: clock[0])) as other,
+            pytest.raises(Busy),
+            other.lock("b", LEASE_S),
+        ):
+            pytest.fail("two runs at once")
+
+
 @pytest.mark.parametrize("code", ["ConditionalRequestConflict", "PreconditionFailed"])
 def test_of_two_writers_at_the_same_moment_one_is_told(
     bucket: Bucket, code: str
@@ -246,6 +268,32 @@ def test_without_keys_it_says_where_they_go(
 def test_an_endpoint_that_is_no_address_is_refused(s3: S3Server) -> None:
     with pytest.raises(StoreError, match="State_Endpoint"):
         S3States("s3://some-bucket/x", "nowhere")
+
+
+def test_a_password_in_the_endpoint_is_refused_unseen(s3: S3Server) -> None:
+    with pytest.raises(StoreError) as caught:
+        S3States("s3://some-bucket/x", "http://user:hunter2@127.0.0.1:1")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_page_in_place_of_the_service_is_told(bucket: Bucket) -> None:
+    page = Reply(body=b"<html>Please log in</html>")
+    with closing(bucket.open()) as states:
+        bucket.relay.fail("GET", DOMAIN, page)
+        with pytest.raises(StoreError, match="no S3 service"):
+            states.load(DOMAIN)
+        with states.lock("a", LEASE_S):
+            bucket.relay.fail("PUT", DOMAIN, page)
+            with pytest.raises(StoreError, match="no S3 service"):
+                states.save(DomainState(DOMAIN))
+
+
+def test_the_password_of_a_proxy_is_not_shown(s3: S3Server) -> None:
+    proxy = "http://user:hunter2@127.0.0.1:1"
+    states = S3States("s3://some-bucket", "http://s3.example", proxy=proxy, tries=1)
+    with closing(states), pytest.raises(StoreUnavailable, match="proxy") as caught:
+        states.load(DOMAIN)
+    assert "hunter2" not in str(caught.value)
 
 
 def test_a_proxy_is_asked_instead(

@@ -15,7 +15,6 @@ from ctmonitor.model.suffix import suffixes
 from ctmonitor.model.text import shortened
 
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
-_DOT = re.compile("[.\u3002\uff0e\uff61]")  # UTS #46: three more are full stops
 _LONGEST = 253
 
 
@@ -37,7 +36,7 @@ def watched_domain(written: str) -> str:
     is_typed = written.strip().isprintable()
     if not is_typed or not _is_host(domain) or labels[-1].isdigit():
         raise FormatError("no domain", f"{shown} is no domain; write example.com")
-    if len(labels) == 1 or suffixes().split(labels).at == 0:
+    if suffixes().split(labels).at == 0:
         why = f"{shown} is a public suffix: anybody can register below it"
         raise FormatError("public suffix", f"{why}; write a domain of yours")
     return domain
@@ -70,11 +69,10 @@ def a_labels(name: str) -> str:
     if len(lowered) > len("*.") + _LONGEST:  # and no shorter in A-labels
         return ""
     # One by one: idna refuses the star and underscores, which names have beside them.
-    labels = _DOT.split(lowered)
     try:
         return ".".join(
             label if label.isascii() else idna.encode(label, uts46=True).decode()
-            for label in labels
+            for label in lowered.split(".")
         )
     except (idna.IDNAError, UnicodeError):
         return ""

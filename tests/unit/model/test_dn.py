@@ -62,6 +62,10 @@ def test_quotes_escapes_and_oddities(text: str, values: dict[str, list[str]]) ->
     assert parse_dn(text) == values
 
 
+def test_no_more_is_read_of_it_than_an_issuer_has() -> None:
+    assert len(parse_dn("O=a," * 100_000)["O"]) == 500
+
+
 def test_the_same_issuer_has_one_identity() -> None:
     found = {issuer_of(text).identity for text in SPELLINGS.values()}
     assert found == {"us|verisign, inc.|class 3 ca"}

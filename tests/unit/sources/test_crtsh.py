@@ -223,6 +223,14 @@ def test_null_fields_are_not_known() -> None:
     )
 
 
+def test_rows_without_an_id_are_told_apart_by_what_else_they_have() -> None:
+    rows = [row("a.example.com", "2026-11-01", serial=text) for text in ("1", "2", "2")]
+    claims = claims_of(*({**given, "id": None} for given in rows))
+    assert [(claim.serial, claim.ids, claim.link) for claim in claims] == [
+        *(("1", (), ""), ("2", (), "")),
+    ]
+
+
 @pytest.mark.parametrize(
     ("written", "told"),
     [
@@ -379,6 +387,21 @@ def test_when_nothing_helps_the_error_tells_each_step() -> None:
         "(3 times). The next run asks again"
     )
     assert len(server.requests) == 6
+
+
+def test_nothing_at_all_is_called_so() -> None:
+    server = FakeCrtSh({}, now=NOW)
+    server.failure = FAULTS["empty body"]
+    with pytest.raises(SourceError, match="an empty body where a JSON list is due"):
+        answer_of(server)
+
+
+def test_an_address_may_end_in_a_slash() -> None:
+    server = FakeCrtSh({"example.com": [row("a.example.com", "2026-11-01", id=7)]})
+    with server, Client("test", route=Route(use_environment=False)) as client:
+        url = f"{server.url}/"
+        source = CrtSh(client, url, pause_s=0, tries=1, retry_s=0)
+        assert source.answer("example.com").claims[0].link == f"{url}?id=7"
 
 
 def test_it_waits_as_long_as_it_is_asked_to() -> None:

@@ -7,6 +7,7 @@ A second one ends it at once.
 
 import argparse
 import asyncio
+import logging
 import os
 import signal
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,8 @@ from ctmonitor.model.own import Authority
 from ctmonitor.model.text import shortened
 from ctmonitor.settings import SETTINGS
 from ctmonitor.values import parse
+
+log = logging.getLogger(__name__)
 
 NAME = "watchdomains.py"
 
@@ -58,8 +61,10 @@ _OF_LAMBDA = {
     "OWN_SOURCE": "own_source",
     "OWN_S3_ENDPOINT": "own_state_endpoint",
 }
-_LAMBDA_DEFAULTS = {"OWN_SOURCE": "certspotter"}
+_LAMBDA_DEFAULTS = {"own_source": "certspotter"}
 _LAMBDA_TIMEOUT_S = 30.0
+_LAMBDA_END_S = 45.0  # kept for the end: an answer under way, and to tell
+_LAMBDA_MESSAGE = 4000  # characters of an error
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -76,32 +81,67 @@ def handler(event: object, context: object) -> dict[str, Any]:
     OWN_CERTSPOTTER_KEY, OWN_SOURCE (certspotter) and OWN_S3_ENDPOINT. docs/lambda.md
     shows how it is set up.
 
+    Args:
+        event: whatever started it; it is not looked at.
+        context: of the runtime, for the time that is left; may be None.
+
     Returns:
         `{"domains": {domain: {"new": n, "error": text or None}}, "alerts": n}`
 
     Raises:
         ConfigError: settings or state cannot be used.
-        SourceError: nothing was asked with success.
+        SourceError: no domain was read with success.
         StoreError: another run is at work, or the state failed.
     """
     config = _of_environment()
-    logs.configure(config, verbose=False)
-    return asyncio.run(_handled(config))
+    logs.within_a_runtime(config)
+    # Of the file, as an unknown key; the environment gives none.
+    for warning in config.warnings if os.environ.get("CTMONITOR_CONF") else ():
+        log.warning("%s", warning)
+    try:
+        return asyncio.run(_handled(config, _left_s(context)))
+    except ModuleNotFoundError as exc:
+        raise ConfigError(
+            f"The package of this function has no {exc.name}, which its settings "
+            "need. A database needs one that is not packed: keep the state in S3 "
+            "([OWN] State, or OWN_STATE). For all else add it to "
+            "deploy/lambda/packages.txt, and run make lambda."
+        ) from exc
 
 
-async def _handled(config: Config) -> dict[str, Any]:
+async def _handled(config: Config, left_s: float | None) -> dict[str, Any]:
     from ctmonitor.cli.watchrun import WatchRun
 
     run = WatchRun(config, timeout_s=_LAMBDA_TIMEOUT_S, form="json")
+
+    def stop() -> None:
+        log.warning("the function's time is nearly over: the next run does the rest")
+        run.stop()
+
     try:
-        ended = await run.ended_once()
+        if left_s is None:
+            ended = await run.ended_once()
+        else:
+            # It is ended without a word when its time is over, and its lock with it.
+            end_s = left_s - min(_LAMBDA_END_S, left_s / 2)
+            timer = asyncio.get_running_loop().call_later(end_s, stop)
+            try:
+                ended = await run.ended_once(lease_s=left_s)
+            finally:
+                timer.cancel()
     finally:
         run.close()
+    for note in dict.fromkeys(ended.notes):
+        log.info("%s", shortened(note, 2000))
     errors: dict[str, list[str]] = {}
     for problem in ended.problems:
+        log.error("%s", shortened(str(problem), 2000))
         errors.setdefault(problem.domain, []).append(
             f"{problem.source}: {problem.reason}"
         )
+    if ended.read.isdisjoint(config.own_domains):
+        why = "; ".join(dict.fromkeys(map(str, ended.problems)))
+        raise SourceError(shortened(why, _LAMBDA_MESSAGE))
     # What concerns no domain alone, as a webhook that fails, concerns each.
     general = errors.pop("", [])
     told = {
@@ -111,28 +151,42 @@ async def _handled(config: Config) -> dict[str, Any]:
         }
         for domain in config.own_domains
     }
-    if errors and all(domain in errors for domain in config.own_domains):
-        raise SourceError("; ".join(dict.fromkeys(map(str, ended.problems))))
     return {"domains": told, "alerts": len(ended.alerts)}
+
+
+def _left_s(context: object) -> float | None:
+    """Seconds that the runtime leaves to this call; None when it does not say."""
+    remaining = getattr(context, "get_remaining_time_in_millis", None)
+    return max(0.0, remaining() / 1000) if callable(remaining) else None
 
 
 def _of_environment() -> Config:
     """The settings of a function; raises ConfigError."""
     if path := os.environ.get("CTMONITOR_CONF"):
         config = load(path, os.environ, needs_source=False, needs_rules=False)
+        if not config.own_domains:
+            raise ConfigError(
+                f"{path}: [OWN] Domains is empty: name domains of yours there."
+            )
     else:
         config = load(os.devnull, os.environ, needs_source=False, needs_rules=False)
         written = {
             field: text
             for variable, field in _OF_LAMBDA.items()
-            if (text := os.environ.get(variable, _LAMBDA_DEFAULTS.get(variable, "")))
+            if (text := os.environ.get(variable, "").strip())
         }
         names = {field: variable for variable, field in _OF_LAMBDA.items()}
-        config = replace(config, **_accepted(written, names))
-    config = replace(config, **_from_environment(config, {}))
-    if not config.own_domains:
-        raise ConfigError("OWN_DOMAINS is empty: name domains, with commas between.")
-    return config
+        config = replace(config, **_accepted(_LAMBDA_DEFAULTS | written, names))
+        if not config.own_domains:
+            raise ConfigError(
+                "OWN_DOMAINS is empty: name domains of yours, with commas between."
+            )
+        if not config.own_state:
+            # Each start would be the first run, and tell nothing.
+            raise ConfigError(
+                "OWN_STATE is empty: name a place that lasts, as s3://bucket/prefix."
+            )
+    return replace(config, **_from_environment(config, {}))
 
 
 def _seconds(text: str) -> float:

@@ -92,6 +92,8 @@ class Ended:
 
     Args:
         counts: by domain, in the order of the run.
+        read: the domains that a source answered for, or that wait for their turn to
+            be asked, and whose state is stored.
         alerts: what is told, and what is not because [OWN] Quiet says so.
         problems: why the run is not complete.
         notes: what is left for a later run, and what was odd.
@@ -99,6 +101,7 @@ class Ended:
     """
 
     counts: dict[str, Count] = field(default_factory=dict)
+    read: set[str] = field(default_factory=set)
     alerts: list[OwnAlert] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -209,6 +212,8 @@ class Cycle:
             ended.problems.append(Problem("state", domain, str(exc)))
             return
         self._shared.asked[domain] = _text(self._now())
+        if asked.answers or not asked.problems:
+            ended.read.add(domain)
         ended.problems += asked.problems
         ended.notes += asked.notes
         ended.alerts += told

@@ -35,7 +35,6 @@ from ctmonitor.model.own import (
 from ctmonitor.model.text import shortened
 from ctmonitor.watch.authorities import Authorities, known_ca_ids
 from ctmonitor.watch.expiry import Successors
-from ctmonitor.watch.page import page
 from ctmonitor.watch.reportcsv import report_csv
 
 SCHEMA_VERSION = 1
@@ -453,10 +452,16 @@ def report_json(made: Mapping[str, Any]) -> str:
     return msgspec.json.format(msgspec.json.encode(made)).decode() + "\n"
 
 
+def _page(made: Mapping[str, Any]) -> str:
+    from ctmonitor.watch.page import page  # loads Jinja2, which nothing else needs
+
+    return page(made)
+
+
 _FORMS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     ".json": report_json,
     ".csv": report_csv,
-    ".html": page,
+    ".html": _page,
 }
 
 

@@ -184,7 +184,7 @@ class CrtSh:
             # Half of what there is would make the other half look new next time.
             what = wide.said or f"{MOST_ROWS} rows, the most it gives"
             raise SourceError(
-                f"{reading.domain}: crt.sh does not answer for {pattern}, in "
+                f"crt.sh does not answer for {pattern}, in "
                 f"{_attempts(wide)}: {what}; without expired certificates in "
                 f"{_attempts(narrow)}: {narrow.said}. The next run asks again"
             )
@@ -216,7 +216,7 @@ class CrtSh:
         failures: list[str] = []
         wait_s = 0.0
         while len(failures) < self._tries:
-            self._wait(pattern, wait_s)
+            self._wait(wait_s)
             try:
                 return _Asked(self._attempt(query), failures)
             except (SourceError, FormatError) as exc:
@@ -245,7 +245,7 @@ class CrtSh:
             raise FormatError("an empty body where a JSON list is due")
         return _rows(reply.body)
 
-    def _wait(self, pattern: str, wait_s: float) -> None:
+    def _wait(self, wait_s: float) -> None:
         """
         Waits `wait_s`, or what is left of the pause between two questions, or as long
         as crt.sh asked for, whichever is longest.
@@ -254,7 +254,7 @@ class CrtSh:
         closed_s = self._closed_s - now_s
         if closed_s > _LONGEST_WAIT_S:
             raise SourceError(
-                f"{pattern}: crt.sh wants to be left alone for {closed_s:.0f} s "
+                f"crt.sh wants to be left alone for {closed_s:.0f} s "
                 "(Retry-After); a later run asks again",
                 closed_s,
             )
@@ -263,7 +263,7 @@ class CrtSh:
         if wait_s > 0:
             self._sleep(wait_s)
         if self._stopped():
-            raise SourceError(f"{pattern}: stopped before crt.sh had answered")
+            raise SourceError("stopped before crt.sh had answered")
         self._closed_s = -math.inf
 
 
@@ -343,7 +343,7 @@ def _rows(body: bytes) -> _Rows:
 
 
 def _list(body: bytes) -> list[object]:
-    start = body[:200].decode("utf-8", "replace")
+    start = " ".join(body[:200].decode("utf-8", "replace").split())
     begins = f"it begins {shortened(start, 60)!r}"
     try:
         written = json.loads(body)

@@ -371,7 +371,8 @@ class _Shelf:
             if keep is other:
                 before = _known(keep)
             _learn(keep, gone)
-            keep.is_baseline |= gone.is_baseline
+            # What was new as one of both is told.
+            keep.is_baseline &= gone.is_baseline
             self._moved[gone.id] = keep
             best = keep
         for each in claim.ids:

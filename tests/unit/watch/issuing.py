@@ -32,8 +32,12 @@ def claim(*names: str, number: int = 1, **facts: Any) -> Claim:
 
 def spotted(*names: str, number: int = 1, **facts: Any) -> Claim:
     """The same certificate as Cert Spotter tells of it."""
-    given = {"tbs_sha256": f"{number:064x}", "key_sha256": "ab" * 32}
-    return claim(*names, number=number, source=OwnSource.CERTSPOTTER, **(given | facts))
+    given = {
+        "source": OwnSource.CERTSPOTTER,
+        "tbs_sha256": f"{number:064x}",
+        "key_sha256": "ab" * 32,
+    }
+    return claim(*names, number=number, **(given | facts))
 
 
 def crtsh(*claims: Claim, **facts: Any) -> Answer:

@@ -143,6 +143,44 @@ def test_alerts_of_what_was_merged_point_to_what_is_left():
     assert {alert.certificate for alert in state.alerts} == {certificate.id}
 
 
+def test_hashes_go_to_one_certificate_each_where_a_second_has_several():
+    """DigiCert's of one day; Cert Spotter tells no serial numbers."""
+    state = taken(crtsh(claim(number=1), claim(number=2)))
+    bare = [spotted(number=number, serial="", ids=(f"c{number}",)) for number in (1, 2)]
+    take(state, certspotter(*bare), SECOND)
+    assert len({each.tbs_sha256 for each in state.certificates}) == 2
+    assert len(state.certificates) == 2
+
+
+def test_what_was_merged_stands_in_nobodys_way():
+    bare = [spotted(number=number, serial="", ids=(f"c{number}",)) for number in (1, 2)]
+    state = taken(certspotter(*bare), crtsh(claim("x.example.com")))
+    assert len(state.certificates) == 3
+    both = replace(spotted(), source=OwnSource.LOGS)
+    second = claim(number=2, source=OwnSource.LOGS)
+    take(state, Answer(OwnSource.LOGS, (both, second)), SECOND)
+    assert sorted(each.serial for each in state.certificates) == ["5e1", "5e2"]
+
+
+def test_what_is_gone_stands_in_nobodys_way():
+    rows = [claim("x.example.com", number=number) for number in (1, 2)]
+    state = taken(certspotter(spotted(serial="", not_before="")), crtsh(*rows))
+    assert len(state.certificates) == 3
+    both = replace(spotted(), source=OwnSource.LOGS)
+    bare = spotted("x.example.com", number=2, serial="", source=OwnSource.LOGS)
+    take(state, Answer(OwnSource.LOGS, (both, bare)), SECOND)
+    assert len(state.certificates) == 2
+    assert {each.tbs_sha256[-1] for each in state.certificates} == {"1", "2"}
+
+
+def test_two_that_began_with_the_same_facts_have_two_ids():
+    state = taken(crtsh(old("a.example.com", ids=("5",))))
+    more = old("a.example.com", "b.example.com", ids=("5",))
+    take(state, crtsh(more, old("a.example.com", ids=("6",))), SECOND)
+    ids = [certificate.id for certificate in state.certificates]
+    assert len(set(ids)) == 2
+
+
 def test_rows_of_which_nothing_is_known_are_kept_by_their_id():
     bare = {"issuer": Issuer(), "serial": "", "not_before": "", "not_after": ""}
     state = taken(crtsh(claim(**bare), claim(number=2, **bare), claim(**bare)))
@@ -328,6 +366,18 @@ def test_a_capped_answer_of_crtsh_is_a_baseline():
     left_out = claim(number=3, logged="2025-12-20T00:00:00")
     changes = take(state, crtsh(told_late, left_out, **capped), SECOND)
     assert [change.is_silent for change in changes] == [False, True]
+
+
+def test_what_is_new_by_its_first_claim_is_new():
+    state = taken(crtsh(claim(), is_complete=False))
+    rows = [
+        claim(number=2, ids=("7",), logged="2025-12-30T00:00:00"),
+        claim(number=2, ids=("8",), logged="2025-12-20T00:00:00"),
+    ]
+    (change,) = take(state, crtsh(*rows, is_complete=False), SECOND)
+    assert change.is_new
+    assert not change.is_silent
+    assert not change.certificate.is_baseline
 
 
 def test_a_full_answer_after_one_without_expired_ones():

@@ -180,6 +180,18 @@ def test_silence_and_news_of_one_run_are_news():
     assert types(alerts) == ["new_certificate", "new_subdomain"]
 
 
+def test_two_that_turn_out_to_be_one_in_a_run_are_told_once():
+    """Two sources are read for the first time; what crt.sh tells is news."""
+    state = watched()
+    half = spotted("a.example.com", serial="", not_before="")
+    both = replace(spotted("a.example.com"), source=OwnSource.LOGS)
+    answers = [certspotter(half), crtsh(claim()), Answer(OwnSource.LOGS, (both,))]
+    alerts = run(state, SECOND, *answers)
+    assert types(alerts) == ["new_certificate", "new_subdomain", "new_subdomain"]
+    (certificate,) = state.certificates
+    assert {alert.certificate for alert in state.alerts} == {certificate.id}
+
+
 # Authorised CAs
 
 
@@ -206,6 +218,19 @@ def test_an_unauthorised_ca():
 def test_what_is_authorised_is_not_told(policy):
     alerts = run(watched(), SECOND, crtsh(claim(issuer=DIGICERT)), policy=policy)
     assert types(alerts) == ["new_certificate", "new_subdomain"]
+
+
+def test_an_id_counts_for_sources_that_tell_none():
+    state = watched(claim())
+    run(state, FIRST, certspotter())
+    policy = Policy(authorities=(Authority(ca_id=1),))
+    rows = [
+        spotted(number=2, issuer=replace(LETS_ENCRYPT, ca_id=None)),
+        spotted(number=3, issuer=replace(DIGICERT, ca_id=None)),
+    ]
+    alerts = run(state, SECOND, certspotter(*rows), policy=policy)
+    told = [each.serial for each in alerts if each.type == "unauthorized_ca"]
+    assert told == ["5e3"]
 
 
 def test_an_issuer_that_is_learned_later_is_judged_then():

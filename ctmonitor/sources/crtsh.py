@@ -40,6 +40,7 @@ MOST_ROWS = 10_000
 
 _LONGEST_WAIT_S = 300.0  # a server that asks for more is asked in a later run
 _PAUSE_GROWS = 16  # times, at most
+_AWAY = 2  # domains in vain, after which each further one has one attempt
 _MOST_NAMES = 200  # kept as evidence
 _LONGEST_NAME = 300
 
@@ -140,6 +141,7 @@ class CrtSh:
         self._draw = draw
         self._asked_s = -math.inf  # when the last question ended
         self._closed_s = -math.inf  # when crt.sh wants the next one
+        self._in_vain = 0  # domains in a row, whatever was tried
 
     def answer(
         self,
@@ -181,6 +183,7 @@ class CrtSh:
         reading.is_full = False
         narrow = self._ask(pattern, is_narrow=True)
         if narrow.rows is None:
+            self._in_vain += wide.rows is None
             # Half of what there is would make the other half look new next time.
             what = wide.said or f"{MOST_ROWS} rows, the most it gives"
             raise SourceError(
@@ -205,7 +208,7 @@ class CrtSh:
 
     def _ask(self, pattern: str, *, is_narrow: bool) -> _Asked:
         """
-        Up to `tries` attempts at one question.
+        Up to `tries` attempts at one question; one while crt.sh seems to be away.
 
         Raises:
             SourceError: it was stopped, or is asked to wait longer than a run does.
@@ -215,10 +218,14 @@ class CrtSh:
             query["exclude"] = "expired"
         failures: list[str] = []
         wait_s = 0.0
-        while len(failures) < self._tries:
+        # With a hundred domains a service that is away would be asked for half a day.
+        tries = 1 if self._in_vain >= _AWAY else self._tries
+        while len(failures) < tries:
             self._wait(wait_s)
             try:
-                return _Asked(self._attempt(query), failures)
+                rows = self._attempt(query)
+                self._in_vain = 0
+                return _Asked(rows, failures)
             except (SourceError, FormatError) as exc:
                 failures.append(str(exc))
                 if isinstance(exc, Refused):

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -661,3 +661,21 @@ def test_any_body_gives_claims_or_our_error(body: bytes) -> None:
         json.dumps(claim.all_names, ensure_ascii=False).encode()
         for name in claim.names:
             assert name == "example.com" or name.endswith(".example.com")
+
+
+def test_after_two_domains_in_vain_each_is_asked_for_once_until_one_answers() -> None:
+    server = FakeCrtSh({}, now=NOW)
+    server.failure = FAULTS["502"]
+    with server, asking(server, Clock(), tries=3) as source:
+
+        def questions(domain: str) -> int:
+            before = len(server.questions)
+            with suppress(SourceError):
+                source.answer(domain)
+            return len(server.questions) - before
+
+        assert [questions(f"{name}.example") for name in "abc"] == [6, 6, 2]
+        server.failure = None
+        assert questions("d.example") == 2  # both patterns, at once
+        server.failure = FAULTS["502"]
+        assert questions("e.example") == 6

@@ -244,6 +244,20 @@ def test_what_another_program_wrote_meanwhile_is_not_written_over(
         states.save(state)
 
 
+def test_of_two_that_find_nothing_one_writes_first(bucket: Bucket) -> None:
+    with closing(bucket.open()) as first, closing(bucket.open()) as second:
+        with first.lock("a", LEASE_S):
+            # The second had looked before the first wrote.
+            bucket.relay.fail("GET", ".lock", refusal(404, "NoSuchKey"))
+            with pytest.raises(Busy), second.lock("b", LEASE_S):
+                pytest.fail("two runs at once")
+            assert first.load(DOMAIN) is None
+            bucket.s3.put(bucket.name, f"own/{DOMAIN}", b'"1234"')
+            with pytest.raises(Busy):
+                first.save(DomainState(DOMAIN))
+        assert bucket.s3.get(bucket.name, f"own/{DOMAIN}") == b'"1234"'
+
+
 def test_a_lock_that_is_none_holds_nobody_up(bucket: Bucket) -> None:
     for body in (b"", b"\xff", b"[]", b'{"until": "soon", "owner": "x"}'):
         bucket.s3.put(bucket.name, "own/.lock", body)

@@ -55,12 +55,14 @@ class Asked:
         notes: what is left for a later run, and what was odd.
         rereading: how far Cert Spotter was read once more, for what was revoked; empty
             when that is done, None when nothing was read so.
+        is_waiting: a source may not be asked now: the next run begins with this domain.
     """
 
     answers: list[Answer] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     rereading: str | None = None
+    is_waiting: bool = False
 
 
 class Asking:
@@ -86,6 +88,10 @@ class Asking:
         for source in self._chosen:
             failure = self._ask(source, state, asked)
             if failure is None:
+                if source is OwnSource.CRTSH and self._has_stood_in(state):
+                    # What crt.sh lists at first is silent: who was there before it
+                    # tells what came meanwhile.
+                    self._ask(OwnSource.CERTSPOTTER, state, asked)
                 continue
             stand_in = OwnSource.CERTSPOTTER
             if source is not OwnSource.CRTSH or stand_in in self._chosen:
@@ -106,6 +112,15 @@ class Asking:
                 why = f"in its place: {second}"
                 asked.problems.append(Problem(stand_in, state.domain, why))
         return asked
+
+    def _has_stood_in(self, state: DomainState) -> bool:
+        """Whether Cert Spotter answered before crt.sh ever did."""
+        stand_in = OwnSource.CERTSPOTTER
+        if stand_in in self._chosen or stand_in not in self._sources:
+            return False
+        marks = state.marks
+        known = {source for source in marks if marks[source].since}
+        return stand_in in known and OwnSource.CRTSH not in known
 
     def _ask(self, source: OwnSource, state: DomainState, asked: Asked) -> str | None:
         """Asks one source; why it failed, or None."""
@@ -130,6 +145,7 @@ class Asking:
             answer = self._sources[source](state, after)
         except BudgetSpent as exc:
             asked.notes.append(f"{state.domain}: {exc}; it waits for the next run")
+            asked.is_waiting = True
             return None
         except (SourceError, FormatError) as exc:
             log.warning("%s, %s: %s", source, state.domain, exc)

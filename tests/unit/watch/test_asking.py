@@ -129,3 +129,15 @@ def test_a_stand_in_without_a_budget_is_none() -> None:
     asked = ask(CRTSH, **sources)
     assert [str(each) for each in asked.problems] == ["crtsh, example.com: 502"]
     assert "in 20 minutes" in asked.notes[0]
+
+
+def test_who_stood_in_is_asked_once_more_when_crt_sh_answers_at_last() -> None:
+    known = Mark("7", since="2026-11-21T00:00:00", reread="2026-11-22T00:00:00")
+    state = DomainState("example.com", marks={SPOTTER: known})
+    spotter = Asker(SPOTTER)
+    asked = ask(CRTSH, state=state, crtsh=Asker(CRTSH), certspotter=spotter)
+    assert [each.source for each in asked.answers] == [CRTSH, SPOTTER]
+    assert spotter.asked == ["7"]
+    state.marks[CRTSH] = Mark(since="2026-11-22T00:00:00")
+    asked = ask(CRTSH, state=state, crtsh=Asker(CRTSH), certspotter=spotter)
+    assert [each.source for each in asked.answers] == [CRTSH]

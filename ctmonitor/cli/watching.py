@@ -185,17 +185,24 @@ class Sources:
         """Who is asked for misspelt domains, a name at a time."""
         if OwnSource.CRTSH in self._config.own_source:
             return lambda name: self._crtsh.answer(name, exact=True)
-        spotter = self._spotter(shared, states)
+        # Half of what the hour has is for our own domains, which may wait for no squat.
+        hourly = self._config.own_certspotter_hourly
+        spotter = self._spotter(shared, states, spared=hourly - hourly // 2)
         return lambda name: spotter.answer(name, exact=True)
 
-    def _spotter(self, shared: SharedState, states: "StateStore") -> CertSpotter:
+    def _spotter(
+        self, shared: SharedState, states: "StateStore", *, spared: int = 0
+    ) -> CertSpotter:
         config = self._config
         return CertSpotter(
             self._client,
             config.own_certspotter_url,
             key=config.own_certspotter_key,
             budget=HourlyBudget(
-                shared, config.own_certspotter_hourly, states.save_shared
+                shared,
+                config.own_certspotter_hourly,
+                states.save_shared,
+                spared=spared,
             ),
             tries=config.own_tries,
             retry_s=config.own_retry_seconds,

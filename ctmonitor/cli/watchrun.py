@@ -237,10 +237,10 @@ class WatchRun:
     async def _deliver(self) -> list[Problem]:
         """Sends what waits; a run that was stopped does so for some seconds."""
         flushing = asyncio.ensure_future(self._sender.flush())
+        stopping = asyncio.ensure_future(self._stopped.wait())
         try:
             await asyncio.wait(
-                {flushing, asyncio.ensure_future(self._stopped.wait())},
-                return_when=asyncio.FIRST_COMPLETED,
+                {flushing, stopping}, return_when=asyncio.FIRST_COMPLETED
             )
             if not flushing.done():
                 await asyncio.wait({flushing}, timeout=_LAST_FLUSH_S)
@@ -250,8 +250,9 @@ class WatchRun:
         except StoreError as exc:
             return [Problem("telling", "", f"messages wait in the outbox: {exc}")]
         finally:
-            flushing.cancel()
-            await asyncio.gather(flushing, return_exceptions=True)
+            for task in (flushing, stopping):
+                task.cancel()
+            await asyncio.gather(flushing, stopping, return_exceptions=True)
         return [Problem("telling", "", reason) for reason in flushed.problems]
 
     # What people see

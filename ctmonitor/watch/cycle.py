@@ -3,6 +3,7 @@ One run over all watched domains.
 
     load -> ask -> take -> judge -> save with what is to be told      for each domain
     deliver                                                           in the end
+    load -> look for typosquats -> save; deliver                      when wanted
 
 A state is saved as soon as its domain is done, with its messages in the same step: what
 ends in the middle has lost nothing, and goes on in the next run. Messages are sent when
@@ -14,6 +15,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 from ctmonitor.errors import Busy, StoreError, Unreadable
@@ -35,6 +37,9 @@ from ctmonitor.watch.caa import CaaVerdict
 from ctmonitor.watch.judge import Policy
 
 log = logging.getLogger(__name__)
+
+# What is done for one domain: what is to be told, and what came of the questions.
+_Work = Callable[[DomainState], Awaitable[tuple[list[OwnAlert], Asked]]]
 
 
 class Asks(Protocol):
@@ -167,11 +172,16 @@ class Cycle:
         """
         ended, shared = self._ended, self._shared
         # With a budget for few questions an hour, each has its turn.
-        for domain in sorted(domains, key=lambda each: shared.asked.get(each, "")):
+        ordered = sorted(domains, key=lambda each: shared.asked.get(each, ""))
+        for domain in ordered:
             if self._stopped():
                 ended.problems.append(Problem("run", domain, "it was stopped before"))
                 continue
-            await self._domain(domain)
+            asked = await self._domain(domain, self._watched)
+            if asked is not None and not asked.is_waiting:
+                shared.asked[domain] = _text(self._now())
+            if asked is not None and (asked.answers or not asked.problems):
+                ended.read.add(domain)
         for gone in shared.asked.keys() - set(domains):
             del shared.asked[gone]
         try:
@@ -182,23 +192,25 @@ class Cycle:
             ended.problems.append(Problem("state", "", str(exc)))
         ended.authorities = self._policy.authorities
         ended.problems += await deliver()
+        if self._squats is not None:
+            # They take many minutes, for which nothing of our own domains waits.
+            for domain in ordered:
+                if not self._stopped():
+                    await self._domain(domain, partial(self._squatted, self._squats))
+            failed = await deliver()
+            ended.problems += [each for each in failed if each not in ended.problems]
         return ended
 
-    async def _domain(self, domain: str) -> None:
+    async def _domain(self, domain: str, work: _Work) -> Asked | None:
+        """What came of the questions; None when the state failed."""
         ended = self._ended
+        self._has_changed = False
         try:
             await asyncio.to_thread(self._states.renew)
             state, told = await asyncio.to_thread(self._loaded, domain)
             before = _without_times(state)
-            asked = await asyncio.to_thread(self._asking.ask, state)
-            told += await self._judged(state, asked, is_first=not state.since)
-            if self._squats is not None:
-                found, more = await self._squats.look(state, _text(self._now()))
-                told += found
-                asked.problems += more.problems
-                asked.notes += more.notes
-            if self._dns is not None:
-                asked.notes += await self._dns.resolve(state, _text(self._now()))
+            found, asked = await work(state)
+            told += found
             # What only tells that nothing is new is not worth a megabyte of writing.
             if self._has_changed or told or _without_times(state) != before:
                 items = self._items_of(
@@ -210,13 +222,23 @@ class Cycle:
         except StoreError as exc:
             log.error("%s: %s", domain, exc)
             ended.problems.append(Problem("state", domain, str(exc)))
-            return
-        self._shared.asked[domain] = _text(self._now())
-        if asked.answers or not asked.problems:
-            ended.read.add(domain)
+            return None
         ended.problems += asked.problems
         ended.notes += asked.notes
         ended.alerts += told
+        return asked
+
+    async def _watched(self, state: DomainState) -> tuple[list[OwnAlert], Asked]:
+        asked = await asyncio.to_thread(self._asking.ask, state)
+        told = await self._judged(state, asked, is_first=not state.since)
+        if self._dns is not None:
+            asked.notes += await self._dns.resolve(state, _text(self._now()))
+        return told, asked
+
+    async def _squatted(
+        self, squats: Squats, state: DomainState
+    ) -> tuple[list[OwnAlert], Asked]:
+        return await squats.look(state, _text(self._now()))
 
     def _loaded(self, domain: str) -> tuple[DomainState, list[OwnAlert]]:
         """The state of a domain, and the alert that it was lost, if so."""

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,12 @@ def own_settings(folder: Path, *, domains: str = "example.com", **more: str) -> 
     )
 
 
-def watch(folder: Path, *arguments: str, dns: bool = False, **variables: str) -> Result:
+def watch(
+    folder: Path,
+    *arguments: str,
+    dns: bool = False,
+    env: Mapping[str, str] | None = None,
+) -> Result:
     """One run with the settings of `own_settings`; without DNS unless asked for."""
     config = folder / "own.conf"
     given = ["-c", config.name] if config.exists() else []
@@ -48,7 +54,7 @@ def watch(folder: Path, *arguments: str, dns: bool = False, **variables: str) ->
         PROGRAM,
         *(*given, *arguments, *resolves),
         cwd=folder,
-        env=environment(**variables),
+        env=environment(**env or {}),
     )
 
 

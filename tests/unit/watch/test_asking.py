@@ -79,6 +79,7 @@ def test_nobody_stands_in_for_others() -> None:
 def test_a_budget_that_is_spent_is_no_failure() -> None:
     asked = ask(SPOTTER, certspotter=Asker(SPOTTER, BudgetSpent("in 20 minutes")))
     assert asked.problems == []
+    assert asked.is_waiting
     assert "in 20 minutes" in asked.notes[0]
     assert "next run" in asked.notes[0]
 

@@ -60,3 +60,21 @@ def test_what_cannot_be_noted_is_not_asked() -> None:
 
     with pytest.raises(StoreError):
         HourlyBudget(SharedState(), 5, fail).take(NOON)
+
+
+def test_what_is_spared_is_for_other_questions() -> None:
+    kept = SharedState()
+    own = HourlyBudget(kept, 4, lambda shared: None)
+    others = HourlyBudget(kept, 4, lambda shared: None, spared=2)
+    others.take(minutes(0))
+    others.take(minutes(1))
+    with pytest.raises(BudgetSpent, match="= 4 allows beside 2 for own") as told:
+        others.take(minutes(2))
+    assert told.value.retry_after_s == 58 * 60
+    own.take(minutes(2))
+    own.take(minutes(3))
+    with pytest.raises(BudgetSpent):
+        own.take(minutes(4))
+    nothing = HourlyBudget(SharedState(), 1, lambda shared: None, spared=1)
+    with pytest.raises(BudgetSpent, match="in 60 minutes"):
+        nothing.take(NOON)

@@ -1,8 +1,6 @@
 """Settings become the objects of the watch over own domains."""
 
 import re
-import secrets
-import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -50,11 +48,6 @@ _DNS_S = 5.0
 _DNS_BYTES = 1232  # DNS flag day 2020: what comes through in one piece
 _SIGHTINGS = 100_000  # of a domain in one run
 _FOR_DOMAIN = re.compile(r"([\w.*-]+\.[\w-]+)\s*:\s*(.+)")
-
-
-def owner() -> str:
-    """A name for this run, unlike any other's."""
-    return f"{socket.gethostname()}-{secrets.token_hex(8)}"
 
 
 def route(config: Config) -> Route:

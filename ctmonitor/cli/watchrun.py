@@ -25,6 +25,7 @@ from ctmonitor.model.followup import OutboxItem
 from ctmonitor.model.own import DomainState, OwnAlert, OwnSource, SharedState
 from ctmonitor.model.text import shortened
 from ctmonitor.net.useragent import NO_CONTACT
+from ctmonitor.store.holder import this_process
 from ctmonitor.watch import report, telling
 from ctmonitor.watch.asking import Problem
 from ctmonitor.watch.cycle import Cycle, Ended
@@ -85,7 +86,7 @@ class WatchRun:
         self._form = form
         self._stopped = asyncio.Event()
         self._is_stopped = False
-        self._owner = watching.owner()
+        self._owner = this_process()
         watching.policy(config, SharedState())  # what is wrong with it is told now
         if report_to is not None:
             report.check_path(str(report_to))

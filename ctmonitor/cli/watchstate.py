@@ -11,6 +11,7 @@ from ctmonitor.errors import ConfigError, StoreError
 from ctmonitor.model.clock import now_utc, utc_text
 from ctmonitor.model.own import Authority, OwnAlert
 from ctmonitor.model.text import shortened
+from ctmonitor.store.holder import this_process
 from ctmonitor.watch.authorities import without_doubles
 from ctmonitor.watch.listing import listing
 
@@ -39,7 +40,7 @@ def acknowledge(config: Config, ids: Sequence[str]) -> int:
     wanted = dict.fromkeys(each.lower() for one in ids for each in one.split(","))
     left = set(wanted)
     now = utc_text(now_utc()) or ""
-    with _states(config) as states, states.lock(watching.owner(), _LEASE_S):
+    with _states(config) as states, states.lock(this_process(), _LEASE_S):
         for domain in states.domains():
             state = states.load(domain)
             mine = [each for each in state.alerts if each.id in left] if state else []
@@ -59,7 +60,7 @@ def acknowledge(config: Config, ids: Sequence[str]) -> int:
 def authorise(config: Config, added: Sequence[Authority]) -> int:
     """Notes CAs that may issue for all watched domains."""
     found = _states(config, may_begin=True)
-    with found as states, states.lock(watching.owner(), _LEASE_S):
+    with found as states, states.lock(this_process(), _LEASE_S):
         shared = states.shared()
         shared.authorities = without_doubles(shared.authorities, added)
         states.save_shared(shared)

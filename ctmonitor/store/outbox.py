@@ -68,6 +68,13 @@ def put_into_outbox(
         connection.execute(known, some)
 
 
+def release_leases(connection: Connection, owner: str) -> None:
+    """Makes what `owner` has leased due again, in the caller's transaction."""
+    release = OUTBOX.update().values(lease_until="", lease_owner="")
+    held = (OUTBOX.c.state == _DUE) & (OUTBOX.c.lease_owner == text(owner))
+    connection.execute(release.where(held))
+
+
 class Outbox:
     """
     The sender's side: items that are due, and what came of them.
@@ -265,10 +272,8 @@ class Outbox:
 
     def release(self, owner: str) -> None:
         """Gives the leases of `owner` back; nothing counts as an attempt."""
-        release = OUTBOX.update().values(lease_until="", lease_owner="")
-        held = (OUTBOX.c.state == _DUE) & (OUTBOX.c.lease_owner == text(owner))
         with self._database.writing() as connection:
-            connection.execute(release.where(held))
+            release_leases(connection, owner)
 
     def forget(self, before: datetime) -> int:
         """

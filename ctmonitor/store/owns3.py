@@ -25,6 +25,7 @@ from urllib3.exceptions import HTTPError
 from ctmonitor.errors import Busy, StoreError, StoreUnavailable
 from ctmonitor.model.clock import from_utc_text, now_utc, utc_text
 from ctmonitor.model.text import shortened
+from ctmonitor.store.holder import is_gone
 from ctmonitor.store.ownobjects import ObjectStates, Stored
 
 log = logging.getLogger(__name__)
@@ -123,7 +124,8 @@ class S3States(ObjectStates):
         if present is not None:
             lease = _lease(present.body)
             until = from_utc_text(lease.until)
-            if until is not None and until > self._now() and lease.owner != owner:
+            is_other = lease.owner != owner and not is_gone(lease.owner)
+            if is_other and until is not None and until > self._now():
                 raise Busy(
                     f"{self.label} is in use by another run, at the latest until "
                     f"{utc_text(until)} UTC. Wait for its end."

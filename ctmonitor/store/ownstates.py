@@ -13,7 +13,8 @@ from ctmonitor.model.clock import utc_text
 from ctmonitor.model.followup import OutboxItem
 from ctmonitor.model.own import DomainState, SharedState
 from ctmonitor.store.engine import Database
-from ctmonitor.store.outbox import Outbox, put_into_outbox
+from ctmonitor.store.holder import is_gone
+from ctmonitor.store.outbox import Outbox, put_into_outbox, release_leases
 from ctmonitor.store.owndocument import (
     SHARED,
     aside_name,
@@ -76,15 +77,22 @@ class DatabaseStates:
         with self._database.writing() as connection:
             now = self._now()
             row = connection.execute(held).one_or_none()
-            is_free = row is None or row.lease_until <= (moment_text(now) or "")
-            if row is not None and not is_free and row.owner != owner:
+            other = row if row is not None and row.owner != owner else None
+            if (
+                other is not None
+                and other.lease_until > (moment_text(now) or "")
+                and not is_gone(other.owner)
+            ):
                 raise Busy(
                     f"{self.label}: another run watches its domains, at the latest "
-                    f"until {row.lease_until[:19]} UTC. Wait for its end."
+                    f"until {other.lease_until[:19]} UTC. Wait for its end."
                 )
             until = moment_text(now + timedelta(seconds=lease_s))
             values = {"name": _WATCH, "owner": owner, "lease_until": until}
             connection.execute(self._take, values)
+            if other is not None:
+                # It may have died over messages, which nobody sends but who is here.
+                release_leases(connection, other.owner)
         self._owner, self._lease_s = owner, lease_s
         try:
             yield

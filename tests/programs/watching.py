@@ -3,7 +3,8 @@
 import csv
 import io
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -88,3 +89,11 @@ def day(days: float) -> datetime:
 def when(days: float) -> str:
     """The same as crt.sh writes it."""
     return day(days).replace(tzinfo=None).isoformat()
+
+
+def until(happened: Callable[[], object]) -> None:
+    """Returns once that has happened; fails when it does not."""
+    end = time.monotonic() + 20
+    while not happened():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.01)

@@ -26,6 +26,8 @@ from ctmonitor.store.owndocument import (
 from ctmonitor.store.ownpending import Pending
 from ctmonitor.store.ownstate import StateStore
 
+_BOTOCORE = (1, 36)  # which can leave out checksums that only Amazon's S3 knows
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -194,10 +196,18 @@ def open_states(
 
         return DirectoryStates(Path(state), now)
     try:
+        import botocore
+
         from ctmonitor.store.owns3 import S3States
     except ImportError as exc:
         raise StoreError(
             f"{state} is in S3, but boto3 is not installed ({exc}). "
             "Run: pip install 'ctmonitor[s3]'"
         ) from exc
+    if tuple(map(int, botocore.__version__.split(".")[:2])) < _BOTOCORE:
+        raise StoreError(
+            f"{state} needs boto3 1.36 or newer, and here is {botocore.__version__}. "
+            "Run: pip install --upgrade 'ctmonitor[s3]', or make lambda BOTO3=1 for a "
+            "function."
+        )
     return S3States(state, endpoint, proxy=proxy, now=now)

@@ -70,9 +70,10 @@ def within_a_runtime(config: Config) -> None:
 def _quieten_libraries() -> None:
     # websocket-client tells again what the source says better.
     logging.getLogger("websocket").setLevel(logging.CRITICAL)
-    # At DEBUG they tell secrets: paths of webhooks, tokens of AWS.
+    # At DEBUG they tell secrets, paths of webhooks and tokens of AWS; at INFO, in each
+    # run, where they found credentials.
     for name in ("urllib3", "botocore", "boto3"):
-        logging.getLogger(name).setLevel(logging.INFO)
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _handler(config: Config) -> tuple[logging.Handler | None, str]:

@@ -5,6 +5,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import datetime
 from functools import partial
@@ -144,8 +145,14 @@ class WatchRun:
             ConfigError: the state cannot be used; nothing was asked.
             Busy: another run is at work.
         """
-        with self._states.lock(self._owner, lease_s):
-            shared = await self._shared()
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(self._states.lock(self._owner, lease_s))
+                shared = await asyncio.to_thread(self._states.shared)
+            except Busy:
+                raise
+            except StoreError as exc:
+                raise ConfigError(str(exc)) from exc
             cycle = self._cycle(shared)
             ended = await cycle.run(self._config.own_domains, self._deliver)
         if not ended.authorities:
@@ -153,13 +160,22 @@ class WatchRun:
         return ended
 
     async def until_stopped(self, interval_s: float) -> int:
-        """Runs until `stop`; a failed one is made good by the next. The exit code."""
+        """
+        Runs until `stop`; a failed one is made good by the next. The exit code.
+
+        Raises:
+            ConfigError: the first one could not use the state.
+        """
         self._say_before()
+        has_run = False
         while not self._is_stopped:
             began = time.monotonic()
             try:
                 await self._run()
-            except StoreUnavailable as exc:
+                has_run = True
+            except (ConfigError, StoreUnavailable) as exc:
+                if isinstance(exc, ConfigError) and not has_run:
+                    raise
                 console.complain(f"{exc} The next run tries again.")
             left = interval_s - (time.monotonic() - began)
             try:
@@ -189,15 +205,6 @@ class WatchRun:
         for problem in ended.problems:
             console.complain(f"failed: {shortened(str(problem), 2000)}")
         return console.FAILED if ended.is_partial else console.DONE
-
-    async def _shared(self) -> SharedState:
-        """Read before anything is asked: a state that is unusable is told as such."""
-        try:
-            return await asyncio.to_thread(self._states.shared)
-        except StoreUnavailable:
-            raise
-        except StoreError as exc:
-            raise ConfigError(str(exc)) from exc
 
     def _cycle(self, shared: SharedState) -> Cycle:
         return Cycle(

@@ -170,7 +170,7 @@ def test_no_login_without_tls_and_forms_by_setting_and_address(folder: Path) -> 
 
 
 def test_many_messages_of_a_run_are_one_digest(folder: Path) -> None:
-    domains = {"example.com": [], "example.org": []}
+    domains: dict[str, list[dict[str, Any]]] = {"example.com": [], "example.org": []}
     with FakeCrtSh(domains) as crtsh, ApiServer(lambda _: Reply()) as hook:
         own_settings(
             folder,

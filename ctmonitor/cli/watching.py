@@ -102,7 +102,7 @@ def states(config: Config, opened: "Store | None") -> "StateStore":
         if opened is None:
             raise ConfigError("No database is open for the state of watched domains.")
         return opened.own_states()
-    from ctmonitor.store.ownobjects import open_states
+    from ctmonitor.store.ownplace import open_states
 
     way = connect_proxy(config)
     if config.own_state.startswith("s3://") and way is not None and way.kind != "http":

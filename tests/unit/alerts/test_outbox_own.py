@@ -18,7 +18,7 @@ from ctmonitor.model.followup import Channel, OutboxItem
 from ctmonitor.model.own import AlertType, DomainState
 from ctmonitor.net.client import Client
 from ctmonitor.net.route import Route
-from ctmonitor.store.ownobjects import open_states
+from ctmonitor.store.ownplace import open_states
 from ctmonitor.store.ownstate import StateStore
 from ctmonitor.store.store import open_store
 from ctmonitor.watch.telling import items

@@ -27,7 +27,7 @@ from ctmonitor.model.clock import now_utc
 from ctmonitor.model.own import DomainState, Mark, OwnSource
 from tests.unit.store.making import Place
 from tests.unit.store.watching import Kept, message
-from ctmonitor.store.ownobjects import open_states
+from ctmonitor.store.ownplace import open_states
 
 state, endpoint, db_file, url, *more = sys.argv[1:]
 if state:

@@ -12,7 +12,7 @@ import pytest
 
 from ctmonitor.errors import Busy, StoreError, StoreUnavailable
 from ctmonitor.model.own import DomainState
-from ctmonitor.store.ownobjects import open_states
+from ctmonitor.store.ownplace import open_states
 from ctmonitor.store.owns3 import S3States
 from tests.fakes.api import Reply
 from tests.fakes.s3 import ENVIRONMENT, S3Relay, S3Server, refusal

@@ -24,7 +24,7 @@ from ctmonitor.model.own import (
     Severity,
     Typosquat,
 )
-from ctmonitor.store.ownobjects import open_states
+from ctmonitor.store.ownplace import open_states
 from ctmonitor.store.ownstate import StateStore
 from tests.fakes.s3 import ENVIRONMENT, S3Server
 from tests.unit.store.making import NOON, Place

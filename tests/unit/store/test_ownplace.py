@@ -4,7 +4,7 @@ import botocore
 import pytest
 
 from ctmonitor.errors import StoreError
-from ctmonitor.store.ownobjects import open_states
+from ctmonitor.store.ownplace import open_states
 
 
 def test_a_boto3_that_is_too_old_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ctmonitor.cli import console, logs
+from ctmonitor.cli import console, logs, memory
 from ctmonitor.config import Config, load
 from ctmonitor.errors import ConfigError, FormatError, SourceError
 from ctmonitor.model.domain import watched_domain
@@ -335,6 +335,7 @@ async def _until_end(config: Config, options: argparse.Namespace) -> int:
         report_to=options.report,
         form=options.format,
     )
+    memory.settle()
     loop = asyncio.get_running_loop()
 
     def stop(number: signal.Signals) -> None:

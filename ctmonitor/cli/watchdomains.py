@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import logging
 import os
+import secrets
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -112,7 +113,10 @@ def handler(event: object, context: object) -> dict[str, Any]:
 async def _handled(config: Config, left_s: float | None) -> dict[str, Any]:
     from ctmonitor.cli.watchrun import WatchRun
 
-    run = WatchRun(config, timeout_s=_LAMBDA_TIMEOUT_S, form="json")
+    # Not by its process: of machines that came out of one snapshot, as Lambda's, none
+    # can tell which processes of another have ended.
+    owner = f"lambda {secrets.token_hex(16)}"
+    run = WatchRun(config, timeout_s=_LAMBDA_TIMEOUT_S, owner=owner)
 
     def stop() -> None:
         log.warning("the function's time is nearly over: the next run does the rest")

@@ -64,6 +64,7 @@ class WatchRun:
         auto_baseline: whether the CAs of what is valid now are authorised.
         report_to: a file for the report of each run.
         form: `text`, `json` or `csv`: what is printed of alerts.
+        owner: a name for this run, unlike any other's; empty: that of this process.
 
     Raises:
         ConfigError: settings or state cannot be used; nothing was asked.
@@ -79,6 +80,7 @@ class WatchRun:
         auto_baseline: bool = False,
         report_to: Path | None = None,
         form: str = "text",
+        owner: str = "",
     ) -> None:
         self._config = config
         self._typosquats = typosquats
@@ -87,7 +89,7 @@ class WatchRun:
         self._form = form
         self._stopped = asyncio.Event()
         self._is_stopped = False
-        self._owner = this_process()
+        self._owner = owner or this_process()
         watching.policy(config, SharedState())  # what is wrong with it is told now
         if report_to is not None:
             report.check_path(str(report_to))

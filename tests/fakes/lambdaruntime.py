@@ -1,7 +1,7 @@
 """
 AWS Lambda on loopback: the interface that a runtime asks for work, and the runtime.
 
-    with Function("package.module.handler", [folder, ...], {"NAME": "text"}) as function:
+    with Function("package.module.handler", [folder], {"NAME": "text"}) as function:
         answer = function.invoke({"a": 1})  # cold: its process has just been started
         answer = function.invoke({})        # warm: the same process
     assert answer.value == {"b": 2}

@@ -262,7 +262,8 @@ def _shown(demo: _Demo) -> int:
     codes.append(_acknowledged())
     headline(
         f"Done. The report is {_PAGE}: open it in a browser, or print it.",
-        f"Beside it {_JSON.name}, the database and the settings. What next:",
+        "Its links lead to the crt.sh of the demo, which is gone now. Beside it are",
+        f"{_JSON.name}, the database and the settings. What next:",
         "",
         "  .venv/bin/python watchdomains.py --domains YOUR.DOMAIN --report own.html",
         "",

@@ -417,15 +417,17 @@ def _accepted(texts: Mapping[str, str], names: Mapping[str, str]) -> dict[str, A
 
 def _from_environment(config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
     """Secrets out of the environment, where neither option nor file has them."""
-    found = {}
+    texts, names = {}, {}
     for variable, field in (
         ("SMTP_PASS", "own_smtp_pass"),
         ("OWN_CERTSPOTTER_KEY", "own_certspotter_key"),
     ):
-        value = os.environ.get(variable, "")
-        if value and field not in given and not getattr(config, field):
-            found[field] = value
-    return found
+        # Out of a file it comes with an end of line.
+        text = os.environ.get(variable, "").strip("\r\n")
+        if text and field not in given and not getattr(config, field):
+            texts[field] = text
+            names[field] = variable
+    return _accepted(texts, names)
 
 
 def _domains(written: Sequence[str]) -> tuple[str, ...]:

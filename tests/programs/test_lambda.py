@@ -97,9 +97,8 @@ LogLevel = DEBUG
 
     def issue(self, number: int, name: str) -> None:
         """A certificate that Cert Spotter lists from now on."""
-        dates = {"not_before": day(-1), "not_after": day(80)}
-        domain = name.partition(".")[2]
-        self.spotter.issuances[domain].append(issuance(number, name, **dates))
+        found = issuance(number, name, not_before=day(-1), not_after=day(80))
+        self.spotter.issuances[name.partition(".")[2]].append(found)
 
     @property
     def told(self) -> list[dict[str, Any]]:
@@ -209,16 +208,16 @@ def test_what_s3_refuses_fails_the_call_and_a_later_one_completes_it(
         answer = warm.invoke({})
     finally:
         world.s3.client.create_bucket(Bucket=world.bucket)
-    assert answer.error == "StoreError"
+    assert answer.error == "ConfigError"
     assert f"{world.bucket} does not exist. Create it" in answer.message
     denied = s3_refusal(403, "AccessDenied")
     world.relay.fail("GET", "/own/.lock", denied)
     answer = warm.invoke({})
-    assert answer.error == "StoreError"
+    assert answer.error == "ConfigError"
     assert f"Grant s3:GetObject on arn:aws:s3:::{world.bucket}/own/*" in answer.message
     world.relay.fail("PUT", "/own/.lock", denied)
     answer = warm.invoke({})
-    assert answer.error == "StoreError"
+    assert answer.error == "ConfigError"
     assert f"Grant s3:PutObject on arn:aws:s3:::{world.bucket}/own/*" in answer.message
     assert world.spotter.requests == []
     assert domains(warm.invoke({})) == well()

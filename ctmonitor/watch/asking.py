@@ -91,7 +91,8 @@ class Asking:
                 if source is OwnSource.CRTSH and self._has_stood_in(state):
                     # What crt.sh lists at first is silent: who was there before it
                     # tells what came meanwhile.
-                    self._ask(OwnSource.CERTSPOTTER, state, asked)
+                    if why := self._ask(OwnSource.CERTSPOTTER, state, asked):
+                        asked.notes.append(f"{state.domain}: Cert Spotter: {why}")
                 continue
             stand_in = OwnSource.CERTSPOTTER
             if source is not OwnSource.CRTSH or stand_in in self._chosen:
@@ -148,7 +149,7 @@ class Asking:
             asked.is_waiting = True
             return None
         except (SourceError, FormatError) as exc:
-            log.warning("%s, %s: %s", source, state.domain, exc)
+            log.info("%s, %s: %s", source, state.domain, exc)
             return str(exc)
         asked.answers.append(answer)
         asked.notes += answer.notes

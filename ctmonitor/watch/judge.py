@@ -196,8 +196,9 @@ def typosquats(
         bench.add(
             AlertType.TYPOSQUAT_DETECTED,
             certificate,
-            f"{_shown(certificate.names)} has a certificate of {_issuer(certificate)} "
-            f"and resembles {state.domain} ({squat.kind}).",
+            f"{_issuer(certificate)} issued a certificate for "
+            f"{_shown(certificate.names)}; {name} resembles {state.domain} "
+            f"({squat.kind}).",
             is_silent=certificate.is_baseline,
             detail={
                 "permutation": name,

@@ -76,7 +76,7 @@ class Squatting:
                 break
             except (SourceError, FormatError) as exc:
                 failures += 1
-                log.warning("%s: %s", name, exc)
+                log.info("%s: %s", name, exc)
                 if failures == _FAILURES:
                     where = f"{name}, a typosquat of {state.domain}"
                     asked.problems.append(Problem("typosquats", where, str(exc)))

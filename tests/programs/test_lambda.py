@@ -165,6 +165,9 @@ def test_cold_warm_and_cold_again(world: World) -> None:
         log += function.log
     assert [one["names"] for one in world.told[2:]] == [["newest.example.com"]]
     assert len({one["id"] for one in world.told}) == 3
+    # All that policy.json allows, and it needs no more.
+    assert {one.method for one in world.relay.requests} == {"GET", "PUT"}
+    assert not any("list-type" in one.path for one in world.relay.requests)
     assert KEY not in log
     assert "T0SECRET" not in log  # although LogLevel is DEBUG
 

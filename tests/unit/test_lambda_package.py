@@ -1,12 +1,16 @@
 """The package of the Lambda function; without the network."""
 
+import importlib
+import json
 import os
 import re
 import shutil
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from scripts import lambda_package
 from scripts.lambda_package import PACKAGES, PackageError, names, pack, pins
@@ -100,3 +104,45 @@ def test_an_architecture_that_is_none_is_refused(
     with pytest.raises(SystemExit):
         lambda_package.main([])
     assert "ARCH=amd64: choose from x86_64, arm64" in capsys.readouterr().err
+
+
+class _Template(yaml.SafeLoader):
+    """Reads `!Ref x` and its kind as the value alone."""
+
+
+def _tagged(loader: yaml.SafeLoader, _tag: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.ScalarNode):
+        return loader.construct_scalar(node)
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    return loader.construct_mapping(node, deep=True)
+
+
+_Template.add_multi_constructor("!", _tagged)
+
+
+def test_the_template_fits_the_package_and_the_function() -> None:
+    folder = PACKAGES.parent
+    with (folder / "template.yaml").open(encoding="utf-8") as opened:
+        template = yaml.load(opened, _Template)  # noqa: S506 # a SafeLoader
+    function = template["Resources"]["Function"]["Properties"]
+    assert function["Runtime"] == f"python{lambda_package.PYTHON}"
+    assert function["Code"] == "../../build/lambda.zip"
+    architectures = template["Parameters"]["Architecture"]["AllowedValues"]
+    assert set(architectures) == set(lambda_package.ARCHITECTURES)
+    module, _, name = function["Handler"].rpartition(".")
+    told = str(getattr(importlib.import_module(module), name).__doc__)
+    assert [
+        one for one in function["Environment"]["Variables"] if one not in told
+    ] == []
+    role = template["Resources"]["Role"]["Properties"]["Policies"][0]["PolicyDocument"]
+    policy = json.loads((folder / "policy.json").read_text(encoding="utf-8"))
+    rights = [
+        {
+            each["Sid"]: each["Action"]
+            for each in one["Statement"]
+            if each["Sid"] != "Log"
+        }
+        for one in (role, policy)
+    ]
+    assert rights[0] == rights[1]

@@ -1,8 +1,12 @@
 """The function of AWS Lambda, as its runtime calls it; own domains in S3."""
 
 import json
+import os
+import platform
+import sys
 import threading
 import time
+import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -28,6 +32,7 @@ from tests.programs.watching import day
 HANDLER = "ctmonitor.cli.watchdomains.handler"
 KEY = "k_secret_of_cert_spotter"
 HOOK = "/hook/T0SECRET"
+PACKAGE = os.environ.get("CTMONITOR_LAMBDA_ZIP", "")  # of `make lambda`
 
 
 class World:
@@ -344,6 +349,22 @@ def test_what_time_leaves_undone_is_done_next(world: World, warm: Function) -> N
     world.spotter.answer = world.answer
     assert domains(warm.invoke({})) == well(org=1)
     assert [one["names"] for one in world.told[1:]] == [["www.example.org"]]
+
+
+@pytest.mark.skipif(
+    not PACKAGE or sys.version_info[:2] != (3, 13) or platform.machine() != "x86_64",
+    reason="CTMONITOR_LAMBDA_ZIP names no package for this Python and machine",
+)
+def test_the_package_itself_runs(world: World) -> None:
+    task = world.root / "unpacked"
+    with zipfile.ZipFile(PACKAGE) as opened:
+        opened.extractall(task)
+    world.put("example.com", b"5")
+    world.issue(6, "www.example.com")
+    variables = ENVIRONMENT | {"CTMONITOR_CONF": str(world.conf)}
+    with Function(HANDLER, [task, world.runtime], variables) as function:
+        assert domains(function.invoke({})) == well(com=1)
+    assert [one["names"] for one in world.told] == [["www.example.com"]]
 
 
 def test_all_that_the_settings_may_want_is_packed(world: World) -> None:

@@ -87,6 +87,8 @@ class WatchRun:
         self._auto_baseline = auto_baseline
         self._report_to = report_to
         self._form = form
+        # Whoever starts a run has mended what was wrong, and does not want to wait.
+        self._hastens = True
         self._stopped = asyncio.Event()
         self._is_stopped = False
         self._owner = owner or this_process()
@@ -169,6 +171,7 @@ class WatchRun:
             ConfigError: the first one could not use the state.
         """
         self._say_before()
+        self._hastens = False
         has_run = False
         while not self._is_stopped:
             began = time.monotonic()
@@ -246,7 +249,7 @@ class WatchRun:
 
     async def _deliver(self) -> list[Problem]:
         """Sends what waits; a run that was stopped does so for some seconds."""
-        flushing = asyncio.ensure_future(self._sender.flush())
+        flushing = asyncio.ensure_future(self._flushed())
         stopping = asyncio.ensure_future(self._stopped.wait())
         try:
             await asyncio.wait(
@@ -263,7 +266,19 @@ class WatchRun:
             for task in (flushing, stopping):
                 task.cancel()
             await asyncio.gather(flushing, stopping, return_exceptions=True)
-        return [Problem("telling", "", reason) for reason in flushed.problems]
+        return [Problem("telling", "", reason) for reason in flushed]
+
+    async def _flushed(self) -> list[str]:
+        """Sends what waits; what failed, and how much of it waits longer."""
+        box = self._states.box()
+        if self._hastens:
+            self._hastens = False
+            await asyncio.to_thread(box.hasten, now_utc())
+        flushed = await self._sender.flush()
+        problems = list(flushed.problems)
+        if waiting := await asyncio.to_thread(box.pending):
+            problems.append(f"messages that wait for their next attempt: {waiting}")
+        return problems
 
     # What people see
 

@@ -138,6 +138,15 @@ class Pending:
             told.append(now)
             return free, now
 
+    def hasten(self, now: datetime) -> None:
+        """Makes items that failed due now; attempts stay as they are."""
+        moment = utc_text(now)
+        with self._guard:
+            for rows in self._rows.values():
+                for key, row in rows.items():
+                    if _then(row, now) > now:
+                        rows[key] = row | {"next_attempt": moment}
+
     def release(self, owner: str) -> None:
         """Gives the leases of `owner` back; nothing counts as an attempt."""
         with self._guard:

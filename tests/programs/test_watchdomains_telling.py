@@ -130,6 +130,23 @@ def test_each_channel_gets_what_happened_and_no_secret_is_shown(folder: Path) ->
         assert "everybody on this machine can read a password" in wrong.err
         assert "refuses the login" in wrong.err
         printed += [wrong.out, wrong.err]
+        # A later run completes it: each message once for each, under the same id.
+        server.refused.clear()
+        refused = {request.json()["id"] for request in hook.requests[1:]}
+        hook.requests.clear()
+        hook.answer = lambda _: Reply()
+        mended = watch(folder, env={"SMTP_PASS": WORD})
+        assert (mended.code, mended.out) == (0, "example.com: 3 certificates, 0 new\n")
+        assert len(refused) == 2
+        assert {request.json()["id"] for request in hook.requests} == refused
+        for person in ("anna@example.com", "bob@example.com"):
+            got = [
+                mail["Message-ID"]
+                for mail, people in zip(server.mails, server.recipients, strict=True)
+                if person in people
+            ]
+            assert len(got) == len(set(got)) == 3, person
+        printed += [mended.out, mended.err]
     without_secrets(folder, printed)
 
 

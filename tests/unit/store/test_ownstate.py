@@ -235,6 +235,12 @@ def test_a_failed_message_waits_counts_and_is_given_up(kept: Kept) -> None:
         assert due(states, later - timedelta(seconds=1)) == []
         (again,) = due(states, later)
         assert (again.key, again.attempts) == (item.key, 1)
+        states.box().release("s")
+        states.box().failed([again.id], later, "refused", later + timedelta(hours=1))
+        assert due(states, later) == []
+        states.box().hasten(later)
+        (again,) = due(states, later)
+        assert again.attempts == 2
         states.box().failed([again.id], later, "refused", None)
         assert states.box().pending() == 0
     with kept.open() as states, states.lock("c", LEASE_S):

@@ -223,9 +223,16 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         NAME, "Watch the certificates of your own domains.", _EXAMPLES
     )
     add = parser.add_argument
-    add("--domains", nargs="+", metavar="D", help="domains to watch, for [OWN] Domains")
+    add(
+        "--domains",
+        action="extend",
+        nargs="+",
+        metavar="D",
+        help="domains to watch, for [OWN] Domains",
+    )
     add(
         "--source",
+        action="extend",
         nargs="+",
         choices=_SOURCES,
         help="who is asked: each of them (logs: what the daemon has seen)",
@@ -282,7 +289,13 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         help="authorise a CA: its organisation and its number at crt.sh, and end",
     )
     add("--list", action="store_true", help="print alerts with their state, and end")
-    add("--ack", nargs="+", metavar="ID", help="acknowledge alerts, and end")
+    add(
+        "--ack",
+        action="extend",
+        nargs="+",
+        metavar="ID",
+        help="acknowledge alerts, and end",
+    )
     add("--webhook", metavar="URL", help="send each message there")
     add("--smtp-host", metavar="HOST", help="mail server")
     add("--smtp-port", type=_port, metavar="PORT", help="its port (587)")
@@ -293,7 +306,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         help="password; better in the environment, as SMTP_PASS",
     )
     add("--email-from", metavar="A", help="sender of mails")
-    add("--email-to", nargs="+", metavar="A", help="who gets mails")
+    add("--email-to", action="extend", nargs="+", metavar="A", help="who gets mails")
     add("-v", "--verbose", action="store_true", help="tell more, on standard error")
     options = parser.parse_args(argv)
     ends = [name for name in ("list", "ack", "add_ca") if getattr(options, name)]

@@ -338,7 +338,8 @@ def test_domains_are_taken_as_people_write_them(folder: Path) -> None:
             "json",
             "--domains",
             *("EXAMPLE.com.", "*.example.com", "https://www.example.org:8443/path"),
-            *("b\u00fccher.example", "xn--bcher-kva.example,example[.]net"),
+            "b\u00fccher.example",
+            *("--domains", "xn--bcher-kva.example,example[.]net"),
         )
         assert ran.code == 0
     assert list(told(ran)["domains"]) == [

@@ -88,11 +88,8 @@ class Asking:
         for source in self._chosen:
             failure = self._ask(source, state, asked)
             if failure is None:
-                if source is OwnSource.CRTSH and self._has_stood_in(state):
-                    # What crt.sh lists at first is silent: who was there before it
-                    # tells what came meanwhile.
-                    if why := self._ask(OwnSource.CERTSPOTTER, state, asked):
-                        asked.notes.append(f"{state.domain}: Cert Spotter: {why}")
+                if source is OwnSource.CRTSH:
+                    self._ask_who_stood_in(state, asked)
                 continue
             stand_in = OwnSource.CERTSPOTTER
             if source is not OwnSource.CRTSH or stand_in in self._chosen:
@@ -114,14 +111,20 @@ class Asking:
                 asked.problems.append(Problem(stand_in, state.domain, why))
         return asked
 
-    def _has_stood_in(self, state: DomainState) -> bool:
-        """Whether Cert Spotter answered before crt.sh ever did."""
+    def _ask_who_stood_in(self, state: DomainState, asked: Asked) -> None:
+        """
+        Asks Cert Spotter where it alone was read before crt.sh has answered at last.
+
+        What crt.sh lists at first is silent; this tells what came meanwhile.
+        """
         stand_in = OwnSource.CERTSPOTTER
         if stand_in in self._chosen or stand_in not in self._sources:
-            return False
-        marks = state.marks
-        known = {source for source in marks if marks[source].since}
-        return stand_in in known and OwnSource.CRTSH not in known
+            return
+        known = {source for source, mark in state.marks.items() if mark.since}
+        if stand_in not in known or OwnSource.CRTSH in known:
+            return
+        if why := self._ask(stand_in, state, asked):
+            asked.notes.append(f"{state.domain}: Cert Spotter: {why}")
 
     def _ask(self, source: OwnSource, state: DomainState, asked: Asked) -> str | None:
         """Asks one source; why it failed, or None."""

@@ -203,8 +203,8 @@ class WatchRun:
         except Busy as exc:
             console.complain(f"another run is at work: {exc}")
             return console.FAILED
-        self._print(ended, started)
         await asyncio.to_thread(self._write_report, ended, started)
+        self._print(ended, started)
         for note in dict.fromkeys(ended.notes):
             console.complain(f"note: {shortened(note, 2000)}")
         for problem in ended.problems:

@@ -4,22 +4,18 @@ import json
 import signal
 from collections.abc import Iterable
 from contextlib import ExitStack
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ctmonitor.model.clock import now_utc
-from ctmonitor.model.own import Claim, Issuer, OwnSighting, OwnSource
-from ctmonitor.store.store import open_store
 from tests.fakes.api import ApiServer, Reply
 from tests.fakes.crtsh import FAULTS, FakeCrtSh, row
 from tests.fakes.mailserver import mail_server
 from tests.fakes.s3 import ENVIRONMENT, S3Server
 from tests.fakes.tls import Authority
 from tests.fakes.webhook import Webhook
-from tests.programs.program import Daemon, environment, rows
+from tests.programs.program import Daemon, environment, message, replaying, rows, run
 from tests.programs.watching import (
     BAD_CA,
     PROGRAM,
@@ -251,8 +247,8 @@ def test_who_is_killed_before_it_told_tells_in_the_next_run(
         own_settings(folder, Crtsh_URL=crtsh.url, Webhook=hook.url, **state)
         again = watch(folder, "--format", "json", env=env)
         assert (again.code, told(again)["alerts"]) == (0, [])
-        (message,) = (one.json() for one in hook.requests)
-        assert message["id"] == slow.requests[0].json()["id"]
+        (sent,) = (one.json() for one in hook.requests)
+        assert sent["id"] == slow.requests[0].json()["id"]
         assert watch(folder, env=env).code == 0
         assert len(hook.requests) == 1
         assert len(slow.requests) == 1
@@ -261,25 +257,10 @@ def test_who_is_killed_before_it_told_tells_in_the_next_run(
 def test_it_goes_on_until_it_is_stopped_and_takes_up_what_the_daemon_saw(
     folder: Path,
 ) -> None:
-    def seen(number: int) -> OwnSighting:
-        now = now_utc().replace(tzinfo=None, microsecond=0)
-        issuer = Issuer("C=US, O=Test CA, CN=E7", "us|test ca|e7", "Test CA")
-        claim = Claim(
-            OwnSource.LOGS,
-            (f"n{number}.example.com",),
-            ids=(f"https://log.example/:{number}",),
-            issuer=issuer,
-            serial=f"{number:x}",
-            not_before=now.isoformat(),
-            not_after=(now + timedelta(days=90)).isoformat(),
-        )
-        return OwnSighting("example.com", claim)
-
     def record(number: int) -> None:
-        with open_store(
-            db_file=folder / "found.sqlite3", url="", table="CertMon"
-        ) as store:
-            store.record([], own=[seen(number)])
+        feed = [message(f"n{number}.example.com", index=number)]
+        daemon = replaying(folder, feed, OWN__Domains="example.com")
+        assert run("certstreammonitor.py", "-c", daemon.name, cwd=folder).code == 0
 
     with FakeCrtSh({"example.com": []}) as crtsh, ApiServer(lambda _: Reply()) as hook:
         config = own_settings(

@@ -9,6 +9,7 @@ import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -306,7 +307,7 @@ def test_of_two_at_once_one_tells(world: World, warm: Function) -> None:
 
     world.spotter.answer = slow
     with world.function() as second:
-        warm.start({})
+        warm.start({}, left_s=200.0)
         assert has_asked.wait(20)
         try:
             answer = second.invoke({})
@@ -316,6 +317,9 @@ def test_of_two_at_once_one_tells(world: World, warm: Function) -> None:
         assert answer.error == "Busy"
         # Machines of Lambda may have one boot id: no process names itself by it.
         assert lock["owner"].startswith("lambda ")
+        # Nor does it last longer than a function that is killed.
+        until = datetime.fromisoformat(lock["until"])
+        assert until < datetime.now(UTC) + timedelta(seconds=200)
         assert "in use by another run" in answer.message
         assert domains(warm.ended()) == well(com=1)
         assert domains(second.invoke({})) == well()
@@ -372,7 +376,8 @@ def test_all_that_the_settings_may_want_is_packed(world: World) -> None:
     text = world.conf.read_text()
     conf = world.root / "all.conf"
     told = f"json://127.0.0.1:{world.hook.port}/apprise"
-    conf.write_text(f"{text}[REPORTING]\nNotification_Destination = {told}\n")
+    lines = ["[REPORTING]", f"Notification_Destination = {told}", "Notify_Onn = up"]
+    conf.write_text("\n".join([text, *lines, ""]))
     world.put("example.com", b"5")
     world.issue(6, "www.example.com")
     variables = ENVIRONMENT | {"CTMONITOR_CONF": str(conf)}
@@ -381,6 +386,8 @@ def test_all_that_the_settings_may_want_is_packed(world: World) -> None:
         paths = sorted(one.path for one in world.hook.requests)
         assert paths == ["/apprise", HOOK]
         assert ("www.example.com", "CAA") in world.dns.questions
+        assert "[WARNING]" in function.log
+        assert "Notify_Onn" in function.log  # as a warning of the settings
         conf.write_text(text.replace("State =", "#State ="))
         answer = function.invoke({})
     assert answer.error == "ConfigError"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctmonitor.cli import console, watching
+from ctmonitor.cli.forgetting import forget_old
 from ctmonitor.config import Config
 from ctmonitor.errors import (
     Busy,
@@ -42,7 +43,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_LEASE_S = 900.0  # of the state; renewed before each domain
+_LEASE_S = 900.0  # of the state; renewed before each domain, and while it takes long
+_RENEWALS = 3  # in a lease
 _LAST_FLUSH_S = 10.0  # of a run that was stopped
 # A run on typosquats lasts about so long, by the pause after each question.
 _TYPOSQUATS_S = 1200.0
@@ -158,10 +160,39 @@ class WatchRun:
             except StoreError as exc:
                 raise ConfigError(str(exc)) from exc
             cycle = self._cycle(shared)
-            ended = await cycle.run(self._config.own_domains, self._deliver)
+            over = asyncio.Event()
+            keeping = asyncio.ensure_future(self._keep_lock(lease_s, over))
+            try:
+                ended = await cycle.run(self._config.own_domains, self._deliver)
+            finally:
+                over.set()
+                await keeping
         if not ended.authorities:
             ended.notes.append(_NO_CAS)
+        if self._store is not None:
+            days = self._config.keep_days
+            try:
+                await asyncio.to_thread(forget_old, self._store, days, now_utc())
+            except StoreError as exc:
+                why = f"what is old was not removed: {exc}"
+                ended.problems.append(Problem("state", "", why))
         return ended
+
+    async def _keep_lock(self, lease_s: float, over: asyncio.Event) -> None:
+        """
+        Keeps others out while one domain, its typosquats or messages take longer than
+        a lease: what takes half an hour each time would else be lost each time.
+        """
+        while not over.is_set():
+            try:
+                await asyncio.wait_for(over.wait(), lease_s / _RENEWALS)
+            except TimeoutError:
+                try:
+                    await asyncio.to_thread(self._states.renew)
+                except Busy:
+                    return  # whoever saves next is told so
+                except StoreError as exc:
+                    log.info("the lock was not renewed: %s", exc)
 
     async def until_stopped(self, interval_s: float) -> int:
         """

@@ -17,6 +17,7 @@ from ctmonitor.store.schema import (
 )
 
 _C = OWN_SIGHTING.c
+_AT_ONCE = 500
 
 
 def record_sightings(
@@ -94,6 +95,28 @@ class OwnSightings:
                 old = _C.domain.in_(some) & (_C.number <= up_to)
                 removed += connection.execute(delete(OWN_SIGHTING).where(old)).rowcount
         return removed
+
+    def forget_old(self, before: datetime) -> int:
+        """
+        Removes what was recorded before `before`, whether anybody took it up or not.
+
+        It goes in steps: when one fails, those before it stay.
+
+        Returns:
+            The number of sightings that were removed.
+        """
+        # They are numbered as they come, so the old ones stand at the beginning.
+        first = select(_C.number, _C.recorded_at).order_by(_C.number).limit(_AT_ONCE)
+        limit, removed = moment_text(before) or "", 0
+        while True:
+            with self._database.writing() as connection:
+                rows = connection.execute(first).all()
+                old = [row.number for row in rows if row.recorded_at < limit]
+                for some in chunks(old):
+                    gone = delete(OWN_SIGHTING).where(_C.number.in_(some))
+                    removed += connection.execute(gone).rowcount
+            if len(old) < _AT_ONCE:
+                return removed
 
 
 def _claim(text: str) -> Claim:

@@ -1,13 +1,14 @@
 """What the daemon saw for watched domains: written with a batch, read in order."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from ctmonitor.errors import StoreError
 from ctmonitor.model.batch import Cursor
 from ctmonitor.model.own import Claim, Issuer, OwnSighting, OwnSource
-from tests.unit.store.making import FEED, Place, finding
+from tests.unit.store.making import FEED, NOON, Place, finding
 from tests.unit.store.watching import DOMAIN, seen
 
 
@@ -116,3 +117,16 @@ def test_sightings_are_written_with_their_batch_or_not_at_all(file: Place) -> No
         file.sql("ALTER TABLE away RENAME TO ctm_own_sighting")
         store.record(*batch, own=[seen("l:1")])
         assert file.count("CertMon") == file.count("ctm_own_sighting") == 1
+
+
+def test_what_nobody_takes_up_is_removed_by_its_age(place: Place) -> None:
+    with place.open(now=lambda: NOON) as store:
+        store.record([], own=[seen(f"l:{n}") for n in range(1001)])
+    with place.open(now=lambda: NOON + timedelta(days=1)) as store:
+        store.record([], own=[seen("l:new"), seen("l:x", domain="x.org")])
+        sightings = store.own_sightings()
+        assert sightings.forget_old(NOON) == 0
+        assert sightings.forget_old(NOON + timedelta(hours=1)) == 1001
+        (left,) = sightings.after(0, [DOMAIN], 9)
+        assert left.claim.ids == ("l:new",)
+        assert sightings.forget_old(NOON + timedelta(days=2)) == 2

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from ctmonitor.cli import console, watching
 from ctmonitor.config import Config
-from ctmonitor.errors import ConfigError, StoreError
+from ctmonitor.errors import ConfigError, StoreError, Unreadable
 from ctmonitor.model.clock import now_utc, utc_text
-from ctmonitor.model.own import Authority, OwnAlert
+from ctmonitor.model.own import Authority, DomainState, OwnAlert
 from ctmonitor.model.text import shortened
 from ctmonitor.store.holder import this_process
 from ctmonitor.watch.authorities import without_doubles
@@ -24,37 +24,39 @@ _LEASE_S = 60.0
 def show(config: Config, form: str) -> int:
     """Prints all alerts, those of [OWN] Domains alone where there are any."""
     alerts: list[OwnAlert] = []
+    failed: list[str] = []
     with _states(config) as states:
         for domain in _domains(config, states):
-            state = states.load(domain)
+            state = _loaded(states, domain, failed)
             alerts += state.alerts if state is not None else []
     told = [each for each in alerts if not each.is_baseline]
     print(listing(told, form, now_utc()), end="")
     if form == "text" and not told:
         console.complain(f"no alerts in {states.label}")
-    return console.DONE
+    return console.FAILED if failed else console.DONE
 
 
 def acknowledge(config: Config, ids: Sequence[str]) -> int:
     """Marks alerts as known to a person; ids that are none are named."""
     wanted = dict.fromkeys(each.lower() for one in ids for each in one.split(","))
     left = set(wanted)
+    failed: list[str] = []
     now = utc_text(now_utc()) or ""
     with _states(config) as states, states.lock(this_process(), _LEASE_S):
         for domain in states.domains():
-            state = states.load(domain)
+            state = _loaded(states, domain, failed)
             mine = [each for each in state.alerts if each.id in left] if state else []
             for alert in mine:
                 alert.acknowledged = alert.acknowledged or now
                 left.discard(alert.id)
-                print(f"acknowledged {alert.id}: {alert.summary}")
+                print(f"acknowledged {alert.id}: {shortened(alert.summary, 500)}")
             if state is not None and mine:
                 states.save(state)
     for unknown in (each for each in wanted if each in left):
         console.complain(
             f"no alert has the id {shortened(unknown, 60)!r}; --list shows all"
         )
-    return console.FAILED if left else console.DONE
+    return console.FAILED if left or failed else console.DONE
 
 
 def authorise(config: Config, added: Sequence[Authority]) -> int:
@@ -91,6 +93,16 @@ def _states(config: Config, *, may_begin: bool = False) -> "Iterator[StateStore]
     finally:
         if opened is not None:
             opened.close()
+
+
+def _loaded(states: "StateStore", domain: str, failed: list[str]) -> DomainState | None:
+    """None for no state, and for one that is damaged: of the others all is shown."""
+    try:
+        return states.load(domain)
+    except Unreadable as exc:
+        console.complain(f"{exc}. The next run sets it aside, and begins anew.")
+        failed.append(domain)
+        return None
 
 
 def _domains(config: Config, states: "StateStore") -> Sequence[str]:

@@ -38,6 +38,8 @@ from ctmonitor.watch.judge import Policy
 
 log = logging.getLogger(__name__)
 
+_DAY = len("2026-11-21")
+
 # What is done for one domain: what is to be told, and what came of the questions.
 _Work = Callable[[DomainState], Awaitable[tuple[list[OwnAlert], Asked]]]
 
@@ -293,9 +295,10 @@ class Cycle:
 
 
 def _without_times(state: DomainState) -> list[object]:
-    """What may change although no certificate is new."""
+    """What may change although no certificate is new, times by the day."""
     marks = [
-        (source, replace(mark, asked=""))
+        # A report in a quiet month says so of the day.
+        (source, replace(mark, asked=mark.asked[:_DAY]))
         for source, mark in sorted(state.marks.items())
     ]
     names = [each.checked for each in state.names.values()]

@@ -29,6 +29,7 @@ from ctmonitor.model.own import (
     Typosquat,
 )
 from ctmonitor.sources.ownsource import Answer
+from ctmonitor.watch.expiry import is_expired
 
 _MOST_NAMES = 200  # kept as evidence, of all domains
 # crt.sh is days behind at times. What it logged earlier than that before it was first
@@ -75,11 +76,17 @@ def take(state: DomainState, answer: Answer, now: str) -> list[Change]:
 def take_typosquat(squat: Typosquat, answer: Answer, now: str) -> list[Change]:
     """
     Joins an answer for a permutation, of which its first answer is the baseline.
+
+    Only certificates that have not ended are kept: a short domain has permutations that
+    are large sites of others, with thousands each.
     """
     is_first = not squat.asked
     changes, _ = _join(
         squat.certificates, answer, now, lambda claim: is_first, squat.asked
     )
+    squat.certificates[:] = [
+        each for each in squat.certificates if not is_expired(each, now)
+    ]
     squat.asked = now
     return changes
 

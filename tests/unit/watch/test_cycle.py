@@ -133,6 +133,23 @@ def test_a_domain_that_fails_leaves_the_others(world: World) -> None:
     assert world.run("a.example", "b.example").alerts == []
 
 
+def test_a_quiet_domain_is_written_once_a_day(world: World) -> None:
+    """Else its report would say for a year that nobody was asked since."""
+
+    def asked() -> str:
+        state = DirectoryStates(world.folder).load("a.example")
+        assert state is not None
+        return state.marks[CRTSH].asked
+
+    world.run("a.example")
+    first = asked()
+    world.run("a.example")
+    assert asked() == first
+    world.now += timedelta(days=1)
+    world.run("a.example")
+    assert asked() > first
+
+
 def test_what_waited_longest_comes_first(world: World) -> None:
     world.run("b.example")
     world.run("a.example", "b.example", "c.example")

@@ -430,6 +430,20 @@ def test_a_permutation_is_baseline_when_it_is_asked_for_first():
     assert len(squat.certificates) == 2
 
 
+def test_of_a_permutation_nothing_is_kept_that_has_ended():
+    """`exampl.com` may be a large site of others, with thousands a year."""
+    squat = Typosquat("omission")
+    ended = [
+        claim("exmple.com", number=number, not_after="2025-12-31T00:00:00")
+        for number in range(2, 9)
+    ]
+    for now in (FIRST, SECOND):
+        take_typosquat(squat, crtsh(*ended, claim("exmple.com")), now)
+        assert [each.serial for each in squat.certificates] == ["5e1"]
+    take_typosquat(squat, crtsh(), "2026-04-01T00:00:00")
+    assert squat.certificates == []
+
+
 # Properties
 
 _NAMES = [f"{label}.example.com" for label in ("a", "b", "c", "*")]

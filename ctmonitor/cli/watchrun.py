@@ -5,7 +5,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from datetime import datetime
 from functools import partial
@@ -91,6 +91,7 @@ class WatchRun:
         self._form = form
         # Whoever starts a run has mended what was wrong, and does not want to wait.
         self._hastens = True
+        self._said: set[str] = set()  # notes that are printed once
         self._stopped = asyncio.Event()
         self._is_stopped = False
         self._owner = owner or this_process()
@@ -226,6 +227,11 @@ class WatchRun:
             console.complain(f"note: [SOURCES] Contact is empty: {NO_CONTACT}")
         if self._servers is None:
             console.complain("note: sub-domains are not resolved, CAA is not checked")
+        with suppress(StoreError):  # of which the run itself tells
+            known = watching.policy(config, self._states.shared()).authorities
+            if not (known or self._auto_baseline):
+                console.complain(f"note: {_NO_CAS}")
+                self._said.add(_NO_CAS)
 
     async def _run(self) -> int:
         started = now_utc()
@@ -237,6 +243,8 @@ class WatchRun:
         await asyncio.to_thread(self._write_report, ended, started)
         self._print(ended, started)
         for note in dict.fromkeys(ended.notes):
+            if note in self._said:
+                continue
             console.complain(f"note: {shortened(note, 2000)}")
         for problem in ended.problems:
             console.complain(f"failed: {shortened(str(problem), 2000)}")

@@ -360,7 +360,11 @@ def test_a_newcomer_needs_no_settings(folder: Path) -> None:
     )
     assert done.code == 0
     assert done.out == "example.com: 0 certificates, watched from now on\n"
-    assert "unauthorized_ca is off" in done.err
+    # It is said at the start, once, and in the report.
+    notes = [line for line in done.err.splitlines() if line.startswith("note: ")]
+    assert "unauthorized_ca is off" in notes[-1]
+    assert done.err.count("unauthorized_ca is off") == 1
+    assert done.err.index("unauthorized_ca is off") < done.err.index("report: ")
     assert (folder / "mine.sqlite3").exists()
     assert (folder / "new/folder/r.csv").exists()
     listed = run(PROGRAM, "--list", "--db", "mine.sqlite3", cwd=folder)

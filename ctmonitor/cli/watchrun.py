@@ -21,6 +21,7 @@ from ctmonitor.errors import (
     CTMonitorError,
     StoreError,
     StoreUnavailable,
+    Unreadable,
 )
 from ctmonitor.model.clock import now_utc
 from ctmonitor.model.followup import OutboxItem
@@ -53,6 +54,10 @@ _TOLD_EVERY = 25  # typosquats
 _NO_CAS = (
     "unauthorized_ca is off: no CA is authorised. Give [OWN] Authorised_CAs, --add-ca, "
     "or --auto-baseline once."
+)
+_SHARED = (
+    "The CAs of --add-ca and --auto-baseline are in it: put a copy of it back, or "
+    "remove it and authorise them anew."
 )
 
 
@@ -158,6 +163,8 @@ class WatchRun:
                 shared = await asyncio.to_thread(self._states.shared)
             except Busy:
                 raise
+            except Unreadable as exc:
+                raise ConfigError(f"{exc}. {_SHARED}") from exc
             except StoreError as exc:
                 raise ConfigError(str(exc)) from exc
             cycle = self._cycle(shared)

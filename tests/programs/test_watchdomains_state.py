@@ -133,3 +133,8 @@ def test_a_directory_holds_all_that_is_remembered(folder: Path) -> None:
         report = json.loads((folder / "r.json").read_text("utf-8"))
         assert report["partial"] is True
         assert "failed: state, example.com" in third.err
+        # What all share is not thrown away, since CAs that a person added are in it.
+        (place / ".shared").write_bytes(b'{"version"')
+        fourth = watch(folder)
+        assert fourth.code == 2
+        assert "put a copy of it back, or remove it" in fourth.err

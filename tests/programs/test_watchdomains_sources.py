@@ -414,22 +414,23 @@ def test_pages_without_an_end_or_that_go_back_end_the_answer(folder: Path) -> No
     }
     with FakeCertSpotter(listed, page=2) as spotter:
         spotter.goes_round = True
-        own_settings(
-            folder,
-            Source="certspotter",
-            Certspotter_URL=spotter.url,
-            Certspotter_Hourly="0",
-        )
+        asked = {"Source": "certspotter", "Certspotter_URL": spotter.url}
+        own_settings(folder, Certspotter_Hourly="0", **asked)
         ran = watch(folder, "--format", "json")
         assert ran.code == 1
         assert "does not go on" in ran.err
         assert told(ran)["domains"]["example.com"]["certificates"] == 3
         assert len(spotter.requests) < 10
-        spotter.goes_round, spotter.never_ends, spotter.page = False, True, 5000
+        # One without an end is read as far as an hour's questions go.
+        spotter.goes_round, spotter.never_ends = False, True
+        spotter.requests.clear()
+        own_settings(folder, Certspotter_Hourly="8", **asked)
         endless = watch(folder, "--format", "json")
-        assert endless.code == 0
-        assert "has more than" in endless.err
+        assert (endless.code, len(spotter.requests)) == (0, 8)
+        assert "the rest comes in a later run" in endless.err
+        assert told(endless)["domains"]["example.com"]["certificates"] == 19
         assert types(told(endless)) == []
+        own_settings(folder, Certspotter_Hourly="0", **asked)
         # It ends one day: the first reading is over, and was silent as a whole.
         spotter.never_ends = False
         ended = told(watch(folder, "--format", "json"))

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ctmonitor.alerts.mail import Mail
 from ctmonitor.alerts.notify import Notifier
 from ctmonitor.alerts.outbox import Sender
 from ctmonitor.alerts.webhook import Webhook
@@ -35,6 +34,7 @@ from ctmonitor.watch.budget import HourlyBudget
 from ctmonitor.watch.judge import Policy
 
 if TYPE_CHECKING:
+    from ctmonitor.alerts.mail import Mail
     from ctmonitor.store.ownsightings import OwnSightings
     from ctmonitor.store.ownstate import StateStore
     from ctmonitor.store.store import Store
@@ -51,23 +51,25 @@ _FOR_DOMAIN = re.compile(r"([\w.*-]+\.[\w-]+)\s*:\s*(.+)")
 
 
 def route(config: Config) -> Route:
+    """The way to sources and to those who are told."""
+    way = connect_proxy(config)
+    return Route(way, config.scan_ca_file, trusts_system=True, use_environment=False)
+
+
+def client(config: Config, timeout_s: float) -> Client:
     """
-    The way to sources and to those who are told.
+    Asks sources, once each: they have ladders of their own.
 
     Raises:
         ConfigError: CA_File cannot be used.
     """
-    way = connect_proxy(config)
-    result = Route(way, config.scan_ca_file, trusts_system=True, use_environment=False)
-    _ = result.tls  # a bad file is told now and not at the first connection
-    return result
-
-
-def client(config: Config, timeout_s: float) -> Client:
-    """Asks sources, once each: they have ladders of their own."""
+    way = route(config)
+    # A bad file is told now and not at the first connection. Whoever else takes this
+    # way reads it at need: the authorities of a system take 25 ms.
+    _ = way.tls
     return Client(
         user_agent(config.contact),
-        route=route(config),
+        route=way,
         timeout_s=timeout_s,
         max_bytes=config.own_max_answer_mb * _MEGABYTE,
         limited_by="[OWN] Max_Answer_MB",
@@ -342,7 +344,7 @@ def sender(
     )
 
 
-def mail(config: Config) -> Mail | None:
+def mail(config: Config) -> "Mail | None":
     """
     Sends mails; None when nobody gets any.
 
@@ -359,6 +361,8 @@ def mail(config: Config) -> Mail | None:
         raise ConfigError(
             "Mails need one sender: give --email-from, or [OWN] Email_From."
         )
+    from ctmonitor.alerts.mail import Mail
+
     return Mail(
         config.own_smtp_host,
         config.own_smtp_port,

@@ -31,7 +31,7 @@ from ctmonitor.model.text import shortened
 from ctmonitor.net.backoff import pause_s
 from ctmonitor.net.client import Answer as Reply
 from ctmonitor.net.client import Client, Refused
-from ctmonitor.sources.ownsource import Answer, Budget, BudgetSpent
+from ctmonitor.sources.ownsource import Answer, Budget, BudgetSpent, without_login
 
 _EXPANDED = (
     "dns_names",
@@ -95,7 +95,7 @@ class CertSpotter:
         self._budget = budget
         self._tries = tries
         self._retry_s = retry_s
-        self._certificate_url = certificate_url.rstrip("/")
+        self._certificate_url = without_login(certificate_url)
         self._sleep = sleep
         self._stopped = stopped
         self._now = now

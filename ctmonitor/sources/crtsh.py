@@ -33,7 +33,7 @@ from ctmonitor.model.own import Claim, OwnSource
 from ctmonitor.model.text import shortened
 from ctmonitor.net.backoff import pause_s
 from ctmonitor.net.client import Client, Refused
-from ctmonitor.sources.ownsource import Answer
+from ctmonitor.sources.ownsource import Answer, without_login
 
 # Above this crt.sh leaves rows out by chance, and does not say so.
 MOST_ROWS = 10_000
@@ -165,7 +165,7 @@ class CrtSh:
         reading = _Reading(domain, known)
         for pattern in (domain,) if exact else (f"%.{domain}", domain):
             self._read(pattern, reading)
-        return reading.answer(self._url)
+        return reading.answer(without_login(self._url))
 
     def _read(self, pattern: str, reading: "_Reading") -> None:
         """All certificates; when that fails or is cut, those that are valid."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+from urllib.parse import urlsplit, urlunsplit
 
 from ctmonitor.errors import SourceError
 from ctmonitor.model.own import Claim, OwnSource
@@ -30,6 +31,13 @@ class Answer:
     is_complete: bool = True
     notes: tuple[str, ...] = ()
     failure: str = ""
+
+
+def without_login(url: str) -> str:
+    """The address of a service as links may bear it: links stand in messages."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "", "")).rstrip("/")
 
 
 class BudgetSpent(SourceError):

@@ -401,6 +401,19 @@ def test_an_address_may_end_in_a_slash() -> None:
         assert source.answer("example.com").claims[0].link == f"{url}?id=7"
 
 
+def test_a_login_of_a_mirror_is_sent_there_and_stands_in_no_link() -> None:
+    server = FakeCrtSh({"example.com": [row("a.example.com", "2026-11-01", id=7)]})
+    with server, Client("test", route=Route(use_environment=False)) as client:
+        url = server.url.replace("//", "//me:SECRET@")
+        source = CrtSh(client, url, pause_s=0, tries=1, retry_s=0)
+        assert source.answer("example.com").claims[0].link == f"{server.url}/?id=7"
+        server.failure = FAULTS["502"]
+        with pytest.raises(SourceError) as caught:
+            source.answer("example.com")
+    assert "SECRET" not in str(caught.value)
+    assert server.requests[0].headers["authorization"].startswith("Basic ")
+
+
 def test_it_waits_as_long_as_it_is_asked_to() -> None:
     server = FakeCrtSh({"example.com": []}, now=NOW)
     server.failures.append(FAULTS["429 for a minute"])

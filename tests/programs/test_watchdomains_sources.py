@@ -7,7 +7,12 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.fakes.api import ApiServer, Reply, Request
-from tests.fakes.certspotter import MISBEHAVIOURS, FakeCertSpotter, issuance
+from tests.fakes.certspotter import (
+    MISBEHAVIOURS,
+    FakeCertSpotter,
+    issuance,
+    refusal,
+)
 from tests.fakes.crtsh import FAULTS, FakeCrtSh, row
 from tests.programs.watching import (
     BAD_CA,
@@ -372,9 +377,28 @@ def test_typosquats_leave_questions_for_own_domains(folder: Path) -> None:
 
 def test_what_cert_spotter_refuses_is_told_as_what_it_is(folder: Path) -> None:
     """The key goes to no other host, and into no message."""
-    with ApiServer(lambda _: Reply.of([])) as thief, FakeCertSpotter({}) as spotter:
+    answers = {
+        "payment.example": MISBEHAVIOURS["payment"],
+        "long.example": MISBEHAVIOURS["200 MB"],
+        "object.example": MISBEHAVIOURS["object"],
+        "moved.example": Reply(302),
+        "key.example": refusal(401, "unauthorized", f"Nobody has the key {KEY}"),
+        "later.example": Reply.of([]),
+    }
+
+    def answer(request: Request) -> Reply:
+        assert request.headers["authorization"] == f"Bearer {KEY}"
+        return answers[dict(parse_qsl(urlsplit(request.path).query))["domain"]]
+
+    with (
+        ApiServer(lambda _: Reply.of([])) as thief,
+        ApiServer(answer) as spotter,
+    ):
+        elsewhere = thief.url.replace("127.0.0.1", "localhost")
+        answers["moved.example"] = Reply(302, headers={"Location": f"{elsewhere}/v1"})
         own_settings(
             folder,
+            domains=" ".join(answers),
             Source="certspotter",
             Certspotter_URL=spotter.url,
             Certspotter_Hourly="0",
@@ -384,25 +408,28 @@ def test_what_cert_spotter_refuses_is_told_as_what_it_is(folder: Path) -> None:
             LOGGING__LogType="file",
             LOGGING__LogLevel="DEBUG",
         )
-        elsewhere = thief.url.replace("127.0.0.1", "localhost")
-        spotter.key = "another one"
-        printed = []
-        for failure, part in (
-            (None, "does not know this key: check [OWN] Certspotter_Key"),
-            (MISBEHAVIOURS["payment"], "has to be paid for"),
-            (MISBEHAVIOURS["too many"], "it can be asked again in 60 minutes"),
-            (Reply(302, headers={"Location": f"{elsewhere}/v1/x"}), "redirect"),
-            (MISBEHAVIOURS["200 MB"], "[OWN] Max_Answer_MB"),
-            (MISBEHAVIOURS["object"], "with no list in JSON"),
-        ):
-            spotter.failure = failure
-            ran = watch(folder, "-v", "--report", "r.html")
-            printed += [ran.out, ran.err]
-            assert part in ran.err, ran
-            # Too many questions: the rest waits, as with our own limit.
-            assert ran.code == (0 if "asked again" in part else 1), ran
+        first = watch(folder, "-v", "--format", "json", "--report", "r.html")
+        assert first.code == 1
+        reasons = {one["domain"]: one["reason"] for one in told(first)["errors"]}
+        for domain, part in {
+            "payment.example": "has to be paid for",
+            "long.example": "[OWN] Max_Answer_MB",
+            "object.example": "with no list in JSON",
+            "moved.example": "redirect",
+            "key.example": "does not know this key: check [OWN] Certspotter_Key",
+            # Nobody is asked with a key that is wrong.
+            "later.example": "does not know this key",
+        }.items():
+            assert part in reasons[domain], reasons
+        assert len(spotter.requests) == 6  # one of them twice
+        # Too many questions: the rest waits, as with our own limit.
+        answers |= dict.fromkeys(answers, MISBEHAVIOURS["too many"])
+        second = watch(folder, "-v", "--report", "r.json")
+        assert second.code == 0
+        assert "it can be asked again in 60 minutes" in second.err
+        assert len(spotter.requests) == 7
         assert thief.requests == []
-    without_secrets(folder, *printed)
+    without_secrets(folder, first.out, first.err, second.out, second.err)
 
 
 def test_pages_without_an_end_or_that_go_back_end_the_answer(folder: Path) -> None:

@@ -283,6 +283,7 @@ class WatchRun:
             most=max(1, int(_TYPOSQUATS_S / pause_s)) if is_paced else _ALL,
             stopped=self._has_stopped,
             on_done=_say_typosquats,
+            renew=self._states.renew,
         )
 
     def _items(self, alerts: Sequence[OwnAlert]) -> list[OutboxItem]:

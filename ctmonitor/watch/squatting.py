@@ -7,6 +7,7 @@ ones come first, and each run goes on where the last one ended.
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -23,6 +24,7 @@ from ctmonitor.watch.typosquats import look_up, order, permutations, take_up
 log = logging.getLogger(__name__)
 
 _FRESH = timedelta(days=1)  # who was asked for is left alone so long
+_RENEW_S = 60.0  # a domain takes longer than the lock lasts
 _FAILURES = 3  # one after the other; then the source is left alone
 
 
@@ -35,6 +37,7 @@ class Squatting:
         own: all watched domains.
         most: questions in one run, of all domains.
         on_done: told of the domain, of how many names were asked for, and are to be.
+        renew: keeps the lock of the states for another while; may raise Busy.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class Squatting:
         most: int,
         stopped: Callable[[], bool],
         on_done: Callable[[str, int, int], None],
+        renew: Callable[[], None],
     ) -> None:
         self._ask = ask
         self._lookup = lookup
@@ -53,6 +57,8 @@ class Squatting:
         self._left = most
         self._stopped = stopped
         self._on_done = on_done
+        self._renew = renew
+        self._renewed_s = time.monotonic()
 
     async def look(self, state: DomainState, now: str) -> tuple[list[OwnAlert], Asked]:
         """New alerts, noted in the state; what failed, and what is left."""
@@ -69,6 +75,9 @@ class Squatting:
             if self._left <= 0 or self._stopped() or failures >= _FAILURES:
                 break
             self._left -= 1
+            if time.monotonic() - self._renewed_s > _RENEW_S:
+                await asyncio.to_thread(self._renew)
+                self._renewed_s = time.monotonic()
             try:
                 answer = await asyncio.to_thread(self._ask, name)
             except BudgetSpent as exc:

@@ -68,7 +68,8 @@ class WatchRun:
     Args:
         resolves: whether name servers are asked, for sub-domains and CAA.
         typosquats: whether misspelt domains are looked for.
-        auto_baseline: whether the CAs of what is valid now are authorised.
+        auto_baseline: whether the CAs of what is valid now are authorised, by the first
+            run that reads a domain.
         report_to: a file for the report of each run.
         form: `text`, `json` or `csv`: what is printed of alerts.
         owner: a name for this run, unlike any other's; empty: that of this process.
@@ -91,7 +92,7 @@ class WatchRun:
     ) -> None:
         self._config = config
         self._typosquats = typosquats
-        self._auto_baseline = auto_baseline
+        self._to_authorise = set(config.own_domains if auto_baseline else ())
         self._report_to = report_to
         self._form = form
         # Whoever starts a run has mended what was wrong, and does not want to wait.
@@ -236,7 +237,7 @@ class WatchRun:
             console.complain("note: sub-domains are not resolved, CAA is not checked")
         with suppress(StoreError):  # of which the run itself tells
             known = watching.policy(config, self._states.shared()).authorities
-            if not (known or self._auto_baseline):
+            if not (known or self._to_authorise):
                 console.complain(f"note: {_NO_CAS}")
                 self._said.add(_NO_CAS)
 
@@ -266,7 +267,7 @@ class WatchRun:
             self._items,
             self._servers,
             self._squats(shared) if self._typosquats else None,
-            auto_baseline=self._auto_baseline,
+            to_authorise=self._to_authorise,
             now=now_utc,
             stopped=self._has_stopped,
         )

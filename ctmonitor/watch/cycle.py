@@ -128,7 +128,9 @@ class Cycle:
         policy_of: the policy, with the authorities that all domains share.
         items_of: the messages that tell of alerts, for each channel.
         dns, squats: None for what is not wanted.
-        auto_baseline: authorise the CAs of what is valid now.
+        to_authorise: domains of which the CAs of what is valid now are authorised, once
+            they were read; each is taken out then, so that no later run authorises
+            whoever issued since.
         stopped: asked between two domains.
     """
 
@@ -142,7 +144,7 @@ class Cycle:
         dns: Dns | None = None,
         squats: Squats | None = None,
         *,
-        auto_baseline: bool = False,
+        to_authorise: set[str] | None = None,
         now: Callable[[], datetime],
         stopped: Callable[[], bool],
     ) -> None:
@@ -154,7 +156,7 @@ class Cycle:
         self._items_of = items_of
         self._dns = dns
         self._squats = squats
-        self._auto_baseline = auto_baseline
+        self._to_authorise = set() if to_authorise is None else to_authorise
         self._now = now
         self._stopped = stopped
         self._ended = Ended()
@@ -275,8 +277,9 @@ class Cycle:
             sum(change.is_new and not change.is_silent for change in changes),
             is_first and bool(state.since),
         )
-        if self._auto_baseline:
+        if state.domain in self._to_authorise and state.since:
             self._authorise(auto_baseline(state, now))
+            self._to_authorise.discard(state.domain)
         caa: Mapping[str, CaaVerdict] = {}
         if self._dns is not None and changes:
             new = (change.certificate for change in changes if change.is_new)

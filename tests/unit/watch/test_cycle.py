@@ -76,7 +76,7 @@ class World:
         known = (*self.policy.authorities, *shared.authorities)
         return Policy(authorities=known, quiet=self.policy.quiet)
 
-    def run(self, *domains: str, auto_baseline: bool = False) -> Ended:
+    def run(self, *domains: str, to_authorise: set[str] | None = None) -> Ended:
         states = DirectoryStates(self.folder)
         self.told, self.asked = [], []
         with states.lock("a", 60.0):
@@ -86,7 +86,7 @@ class World:
                 self,
                 self.policy_of,
                 self.items,
-                auto_baseline=auto_baseline,
+                to_authorise=to_authorise,
                 now=lambda: self.now,
                 stopped=lambda: len(self.asked) >= self.stops_after,
             )
@@ -224,17 +224,30 @@ def test_who_lost_the_state_to_another_run_tells_nothing(
 
 def test_cas_of_what_is_valid_are_authorised_before_it_is_judged(world: World) -> None:
     world.claims["a.example"] = [claim(1, "a.example")]
-    ended = world.run("a.example", auto_baseline=True)
+    left = {"a.example"}
+    ended = world.run("a.example", to_authorise=left)
     assert [each.organisation for each in ended.authorised] == ["Good CA"]
     assert ended.authorities == tuple(ended.authorised)
     world.claims["a.example"] += [
         claim(2, "a.example"),
         claim(3, "a.example", "Evil CA"),
     ]
-    later = world.run("a.example")
+    later = world.run("a.example", to_authorise=left)
     wrong = [each for each in later.alerts if each.type is AlertType.UNAUTHORIZED_CA]
     assert [each.issuer for each in wrong] == ["O=Evil CA"]
     assert later.authorised == []
+
+
+def test_a_domain_that_was_not_read_has_its_cas_authorised_later(world: World) -> None:
+    left = {"a.example", "b.example"}
+    world.claims = {"a.example": [claim(1, "a.example")]}
+    world.claims["b.example"] = [claim(2, "b.example", "Other CA")]
+    world.failing = {"b.example"}
+    assert len(world.run("a.example", "b.example", to_authorise=left).authorised) == 1
+    assert left == {"b.example"}
+    world.failing = set()
+    (added,) = world.run("a.example", "b.example", to_authorise=left).authorised
+    assert (added.organisation, added.domain) == ("Other CA", "b.example")
 
 
 def test_quiet_types_are_listed_and_not_told(world: World) -> None:

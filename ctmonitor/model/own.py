@@ -227,6 +227,7 @@ class Typosquat:
         is_registered: None when it is not known.
         asked: when a source was asked for certificates last; empty: never.
         checked: when name servers were asked last; empty: never.
+        failed: when a source had no answer for it last, where none came since.
     """
 
     kind: str
@@ -234,6 +235,7 @@ class Typosquat:
     asked: str = ""
     certificates: list[OwnCertificate] = field(default_factory=list)
     checked: str = ""
+    failed: str = ""
 
 
 @dataclass(slots=True)

@@ -305,7 +305,7 @@ def _without_times(state: DomainState) -> list[object]:
         for source, mark in sorted(state.marks.items())
     ]
     names = [each.checked for each in state.names.values()]
-    squats = [each.asked for each in state.typosquats.values()]
+    squats = [(each.asked, each.failed) for each in state.typosquats.values()]
     return [marks, names, squats, len(state.alerts), state.since]
 
 

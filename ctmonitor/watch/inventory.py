@@ -87,7 +87,7 @@ def take_typosquat(squat: Typosquat, answer: Answer, now: str) -> list[Change]:
     squat.certificates[:] = [
         each for each in squat.certificates if not is_expired(each, now)
     ]
-    squat.asked = now
+    squat.asked, squat.failed = now, ""
     return changes
 
 

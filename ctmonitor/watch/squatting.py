@@ -85,6 +85,7 @@ class Squatting:
                 break
             except (SourceError, FormatError) as exc:
                 failures += 1
+                state.typosquats[name].failed = now
                 log.info("%s: %s", name, exc)
                 if failures == _FAILURES:
                     where = f"{name}, a typosquat of {state.domain}"

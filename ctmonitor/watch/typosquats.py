@@ -121,9 +121,11 @@ async def look_up(
 def order(state: DomainState, fresh_from: str = "") -> list[str]:
     """
     Whose turn it is: registered ones first, then what may be; among them those that
-    were never asked for, then those that were asked longest ago.
+    were never asked for, then those that were asked longest ago, with or without an
+    answer.
 
-    A run that ends in the middle is so taken up by the next.
+    A run that ends in the middle is so taken up by the next, and a few names for which
+    no source ever answers hold up no others.
 
     Args:
         fresh_from: names that were asked at this time (UTC text), or later, are left
@@ -137,7 +139,11 @@ def order(state: DomainState, fresh_from: str = "") -> list[str]:
             for name, each in squats.items()
             if not (fresh_from and each.asked >= fresh_from)
         ),
-        key=lambda name: (rank[squats[name].is_registered], squats[name].asked, name),
+        key=lambda name: (
+            rank[squats[name].is_registered],
+            max(squats[name].asked, squats[name].failed),
+            name,
+        ),
     )
 
 

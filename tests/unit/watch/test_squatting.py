@@ -91,6 +91,28 @@ def test_a_source_that_fails_is_left_alone_and_a_spent_budget_is_no_failure() ->
     assert "in 20 minutes" in said.notes[0]
 
 
+def test_names_that_always_fail_hold_up_no_others() -> None:
+    """Of a large site crt.sh never gives the list; three such came first each time."""
+    state = DomainState(DOMAIN)
+    asked: list[str] = []
+
+    def ask(name: str) -> Answer:
+        asked.append(name)
+        if name in bad:
+            raise SourceError("502")
+        return empty(name)
+
+    bad: set[str] = set()
+    look(DomainState(DOMAIN), ask)
+    bad = set(asked[:3])
+    asked.clear()
+    look(state, ask)
+    assert set(asked) == bad
+    asked.clear()
+    look(state, ask)
+    assert len(set(asked) - bad) == 10
+
+
 def test_the_lock_is_kept_and_who_lost_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """A look takes 20 minutes, and the lock lasts for 15."""
     renewed: list[int] = []

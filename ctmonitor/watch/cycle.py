@@ -12,6 +12,7 @@ all domains are done, since many become one.
 
 import asyncio
 import logging
+import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -132,6 +133,7 @@ class Cycle:
             they were read; each is taken out then, so that no later run authorises
             whoever issued since.
         stopped: asked between two domains.
+        draw: a number from 0 to 1.
     """
 
     def __init__(
@@ -147,6 +149,7 @@ class Cycle:
         to_authorise: set[str] | None = None,
         now: Callable[[], datetime],
         stopped: Callable[[], bool],
+        draw: Callable[[], float] = random.random,
     ) -> None:
         self._states = states
         self._shared = shared
@@ -159,6 +162,7 @@ class Cycle:
         self._to_authorise = set() if to_authorise is None else to_authorise
         self._now = now
         self._stopped = stopped
+        self._draw = draw
         self._ended = Ended()
         self._has_changed = False
 
@@ -198,7 +202,8 @@ class Cycle:
         ended.problems += await deliver()
         if self._squats is not None:
             # They take many minutes, for which nothing of our own domains waits.
-            for domain in ordered:
+            # The first one may spend all questions of a run, each time.
+            for domain in sorted(ordered, key=lambda _: self._draw()):
                 if not self._stopped():
                     await self._domain(domain, partial(self._squatted, self._squats))
             failed = await deliver()

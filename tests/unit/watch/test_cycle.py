@@ -1,8 +1,9 @@
 """A run over watched domains, with its state in a directory."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import repeat
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from ctmonitor.model.own import (
 from ctmonitor.sources.ownsource import Answer
 from ctmonitor.store.owndirectory import DirectoryStates
 from ctmonitor.watch.asking import Asked, Problem
-from ctmonitor.watch.cycle import Cycle, Ended
+from ctmonitor.watch.cycle import Cycle, Ended, Squats
 from ctmonitor.watch.judge import Policy
 from ctmonitor.watch.telling import items, messages
 
@@ -55,6 +56,8 @@ class World:
         self.delivered = 0
         self.policy = Policy()
         self.stops_after = 10**9
+        self.squats: Squats | None = None
+        self.draws: Iterator[float] = repeat(0.5)
 
     def ask(self, state: DomainState) -> Asked:
         self.asked.append(state.domain)
@@ -86,6 +89,8 @@ class World:
                 self,
                 self.policy_of,
                 self.items,
+                squats=self.squats,
+                draw=lambda: next(self.draws),
                 to_authorise=to_authorise,
                 now=lambda: self.now,
                 stopped=lambda: len(self.asked) >= self.stops_after,
@@ -260,6 +265,31 @@ def test_quiet_types_are_listed_and_not_told(world: World) -> None:
     ended = world.run("a.example")
     assert types(ended.alerts) == ["new_certificate", "new_subdomain"]
     assert types(world.told) == ["new_subdomain"]
+
+
+def test_each_domain_has_its_turn_to_spend_the_questions_on_look_alikes(
+    world: World,
+) -> None:
+    class One:
+        """The first one asked for would spend all questions of the run."""
+
+        def __init__(self) -> None:
+            self.looked: list[str] = []
+
+        async def look(
+            self, state: DomainState, now: str
+        ) -> tuple[list[OwnAlert], Asked]:
+            self.looked.append(state.domain)
+            return [], Asked()
+
+    first = []
+    for draws in ([0.1, 0.2, 0.3], [0.3, 0.2, 0.1]):
+        squats = One()
+        world.squats, world.draws = squats, iter(draws)
+        world.run("a.example", "b.example", "c.example")
+        assert len(set(squats.looked)) == 3
+        first.append(squats.looked[0])
+    assert first == ["a.example", "c.example"]
 
 
 def test_a_run_with_nothing_new_writes_no_state(world: World) -> None:

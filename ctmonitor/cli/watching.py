@@ -219,6 +219,8 @@ class Sources:
             OwnSource.LOGS,
             tuple(sighting.claim for sighting in found),
             position=str(last),
+            # As long as there are more, a first reading is not over.
+            is_complete=len(found) < _SIGHTINGS,
         )
 
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from datetime import datetime
@@ -104,11 +104,23 @@ class WatchRun:
         watching.policy(config, SharedState())  # what is wrong with it is told now
         if report_to is not None:
             report.check_path(str(report_to))
+        # What was opened is closed again when a setting further on cannot be used.
+        with ExitStack() as opened:
+            self._open(config, timeout_s, opened, resolves=resolves)
+            self._opened = opened.pop_all()
+
+    def _open(
+        self, config: Config, timeout_s: float, opened: ExitStack, *, resolves: bool
+    ) -> None:
         self._store: Store | None = watching.store(config)
+        if self._store is not None:
+            opened.callback(self._store.close)
         self._states: StateStore = watching.states(config, self._store)
-        self._webhook_client = watching.webhook_client(config)
+        opened.callback(self._states.close)
+        webhook_client = watching.webhook_client(config)
+        opened.callback(webhook_client.close)
         self._sender: Sender = watching.sender(
-            config, self._states, self._webhook_client, self._owner
+            config, self._states, webhook_client, self._owner
         )
         is_stopped = self._has_stopped
         self._sources = watching.Sources(
@@ -118,21 +130,16 @@ class WatchRun:
             partial(watching.pause, stopped=is_stopped),
             is_stopped,
         )
+        opened.callback(self._sources.close)
         self._lookup: Lookup | None = None
         self._servers: NameServers | None = None
-        self._end_lookup: Callable[[], None] = lambda: None
         if resolves:
-            found = watching.name_servers(config)
-            self._lookup, self._servers, self._end_lookup = found
+            self._lookup, self._servers, end = watching.name_servers(config)
+            opened.callback(end)
 
     def close(self) -> None:
         """Ends connections; a second call does nothing."""
-        self._end_lookup()
-        self._sources.close()
-        self._webhook_client.close()
-        self._states.close()
-        if self._store is not None:
-            self._store.close()
+        self._opened.close()
 
     def stop(self) -> None:
         """Asks for an end in order."""

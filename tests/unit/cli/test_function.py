@@ -84,6 +84,8 @@ def test_a_directory_is_a_state_as_well(
     monkeypatch.setenv("OWN_DOMAINS", "example.com")
     monkeypatch.setenv("OWN_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("OWN_SOURCE", "logs")  # wants a database
+    # Other tests have loaded what needs it.
+    monkeypatch.delitem(sys.modules, "ctmonitor.store.store", raising=False)
     monkeypatch.setitem(sys.modules, "sqlalchemy", None)
     context = SimpleNamespace(get_remaining_time_in_millis=lambda: 3000)
     with pytest.raises(ConfigError, match="has no sqlalchemy, which its settings need"):

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from ctmonitor.cli import databases, watching
 from ctmonitor.cli.watchrun import WatchRun
 from ctmonitor.config import Config, load
-from ctmonitor.errors import Busy
-from ctmonitor.store.store import open_store
+from ctmonitor.errors import Busy, ConfigError
+from ctmonitor.store.store import Store, open_store
 from tests.fakes.crtsh import FAULTS, FakeCrtSh
 
 
@@ -26,6 +27,29 @@ def settings(folder: Path, crtsh: FakeCrtSh) -> Config:
         own_retry_seconds=0.0,
         own_tries=1,
     )
+
+
+def test_what_was_opened_is_closed_when_a_later_setting_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A function of Lambda is called again and again in one process."""
+    opened: list[Store] = []
+
+    def noting(config: Config) -> Store | None:
+        store = databases.store(config)
+        opened.append(store)
+        monkeypatch.setattr(store, "close", lambda: closed.append(store))
+        return store
+
+    closed: list[Store] = []
+    monkeypatch.setattr(watching, "store", noting)
+    with FakeCrtSh({}) as crtsh:
+        config = replace(settings(tmp_path, crtsh), own_email_to=("ops@example.com",))
+        with pytest.raises(ConfigError, match="Mails need a mail server"):
+            WatchRun(config, timeout_s=1.0)
+    assert closed == opened
+    monkeypatch.undo()
+    opened[0].close()
 
 
 def test_the_lock_is_kept_while_a_source_takes_longer_than_a_lease(

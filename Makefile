@@ -12,22 +12,24 @@ PYTHON := .venv/bin/python
 
 # Handed on by the environment, so that no character in a path means anything to a
 # shell. ARGS goes to pytest or to the bench as it stands: make test ARGS='-k store -x'.
-export PYTHON3 CONF
+export PYTHON3 CONF ARCH BOTO3
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo demo-feed demo-logs run test check bench soak docs clean \
-	run-environment dev-environment
+.PHONY: help demo demo-feed demo-logs demo-own run test check bench soak lambda docs \
+	clean run-environment dev-environment
 
 help:
 	@echo 'make demo             a recorded feed through daemon and scanner: alerts in a minute'
 	@echo 'make demo-feed        the same over a real websocket on loopback'
 	@echo 'make demo-logs        the same names from two signed logs, one of which lies'
+	@echo 'make demo-own         certificates of your own domains: alerts and a report in seconds'
 	@echo 'make run CONF=FILE    the daemon with your settings, until Ctrl-C'
 	@echo 'make test             all tests'
 	@echo 'make check            format, lint, types, imports, generated docs'
 	@echo 'make bench            side by side with the peer; fills the table of README.md'
 	@echo 'make soak             the long tests, ten minutes each (SOAK_SECONDS=600)'
+	@echo 'make lambda           build/lambda.zip for AWS Lambda (ARCH=arm64, BOTO3=1)'
 	@echo 'make docs             write the generated pages and conf/example.conf anew'
 	@echo 'make clean            remove .venv, caches and the output of the demo'
 	@echo
@@ -47,6 +49,9 @@ demo-feed: run-environment
 
 demo-logs: run-environment
 	@"$(PYTHON)" -m scripts.demo logs
+
+demo-own: run-environment
+	@"$(PYTHON)" -m scripts.demo_own
 
 run:
 	@if [ -z "$$CONF" ]; then \
@@ -82,6 +87,9 @@ soak: export SOAK_SECONDS ?= 600
 soak: dev-environment
 	@echo "== Long tests, $$SOAK_SECONDS s each"
 	@"$(PYTHON)" -m pytest -o testpaths=tests/soak -m soak --timeout=0 -v $(ARGS)
+
+lambda: run-environment
+	@"$(PYTHON)" -m scripts.lambda_package
 
 docs: run-environment
 	@"$(PYTHON)" -m scripts.docs

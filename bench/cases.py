@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from bench import inmemory, logs, scanning, storing
+from bench import inmemory, logs, scanning, storing, watching
 from bench.feed import Load, LoadServer, measured_daemon, measured_peer
 from bench.load import DEFAULT_KEYWORDS
 from bench.logfiles import KEYWORDS as LOG_KEYWORDS
@@ -63,6 +63,10 @@ class Size:
             )
             / 1e6,
             "live_logs": _LIVE_LOGS,
+            "own_rows": _OWN_ROWS,
+            "own_domains": self.of(_OWN_DOMAINS),
+            "own_certificates": _OWN_CERTIFICATES,
+            "own_reported": self.of(_OWN_REPORTED) * _OWN_CERTIFICATES,
         }
 
 
@@ -94,6 +98,10 @@ _TILED_LOGS = 46
 _CLASSIC_LOGS = 8
 _LIVE_LOGS = 40
 _PARSED_ENTRIES = 25_600
+_OWN_ROWS = 1_597  # of one domain, python.org in 2020
+_OWN_DOMAINS = 100
+_OWN_REPORTED = 10  # domains in a report
+_OWN_CERTIFICATES = 2_000  # of each
 
 
 class Cases:
@@ -114,6 +122,8 @@ class Cases:
         self._servers: dict[Load, LoadServer] = {}
         self._site_server: scanning.SiteServer | None = None
         self._log_webs: dict[float, LogWeb] = {}
+        self._crtsh_server: watching.CrtShServer | None = None
+        self._watched: dict[bool, watching.Watched] = {}
         self._tables: dict[str, Path] = {}
         self._runs = 0
         lite = self._load("lite")
@@ -180,6 +190,13 @@ class Cases:
             "logs-start": lambda: self._logs(self._start_again),
             "peer-parsing": lambda: self._logs(self._parse_all),
             "peer-certspotter": lambda: self._logs(self._spot),
+            "own-first": lambda: self._own(watching.stored, _OWN_ROWS),
+            "own-original": lambda: self._own(watching.original, _OWN_ROWS),
+            "own-cycle": lambda: self._own_cycle(is_directory=False),
+            "own-directory": lambda: self._own_cycle(is_directory=True),
+            "own-report": lambda: self._own(
+                watching.reported, _OWN_CERTIFICATES, size.of(_OWN_REPORTED)
+            ),
         }
 
     def measure(self, name: str) -> Measured:
@@ -356,6 +373,34 @@ class Cases:
             timeout_s=self._size.scan_timeout_s,
             threads=threads,
         )
+
+    # Own domains
+
+    def _crtsh(self, certificates: int) -> str:
+        if self._crtsh_server is None:
+            server = watching.CrtShServer(self._cores.load)
+            self._crtsh_server = self._stack.enter_context(server)
+        return self._crtsh_server.url(certificates)
+
+    def _own(
+        self, work: Callable[..., Measured], certificates: int, *arguments: object
+    ) -> Measured:
+        folder = self._folder / f"own-{self._runs}"
+        folder.mkdir()
+        url = self._crtsh(certificates)
+        return self._apart(work, url, folder, certificates, *arguments)
+
+    def _own_cycle(self, *, is_directory: bool) -> Measured:
+        if is_directory not in self._watched:
+            self._watched[is_directory] = watching.Watched(
+                self._crtsh(_OWN_CERTIFICATES),
+                self._folder / f"own-{self._runs}",
+                self._cores,
+                domains=self._size.of(_OWN_DOMAINS),
+                certificates=_OWN_CERTIFICATES,
+                is_directory=is_directory,
+            )
+        return self._watched[is_directory].cycle()
 
     # In a process of its own
 

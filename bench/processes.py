@@ -158,6 +158,11 @@ class Child:
         self._reader.join()
         return code
 
+    def has_ended(self) -> bool:
+        """Whether it did; its figures can still be read, until `end`."""
+        kept = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self.process.pid, kept) is not None
+
     def errors(self) -> str:
         """The end of what it wrote on standard error."""
         self._errors.seek(0)

@@ -148,6 +148,10 @@ def _growth(measured: Measured) -> float:
     return measured.growth
 
 
+def _whole_cpu_s(measured: Measured) -> float:
+    return measured.cpu_s
+
+
 def _core_share(measured: Measured) -> float:
     return 100 * measured.cpu_s / measured.seconds
 
@@ -565,5 +569,68 @@ ROWS = (
         figure=_growth,
         show=_memory,
         aim=Aim(1.1, at_least=False),
+    ),
+    Row(
+        name="own-first",
+        title="CPU for {own_rows:,} rows of crt.sh: one domain stored and judged",
+        case="own-first",
+        base=None,
+        figure=_whole_cpu_s,
+        show=_cpu,
+        aim=Aim(1, at_least=False),
+        unit="s",
+    ),
+    Row(
+        name="own-original",
+        title="the same, for each certificate",
+        against="`json.loads`, and a row a name by `sqlite3`",
+        case="own-first",
+        base="own-original",
+        figure=_cpu_us,
+        show=_cpu,
+        aim=None,
+        less_is_better=True,
+    ),
+    Row(
+        name="own-cycle",
+        title="CPU of a run of `watchdomains.py`, {own_domains} domains with "
+        "{own_certificates:,} certificates each, nothing new",
+        case="own-cycle",
+        base=None,
+        figure=_whole_cpu_s,
+        show=_cpu,
+        aim=Aim(3, at_least=False),
+        unit="s",
+    ),
+    Row(
+        name="own-memory",
+        title="memory of that run",
+        case="own-cycle",
+        base=None,
+        figure=_rss_mb,
+        show=_cpu_s,
+        aim=Aim(150, at_least=False),
+        unit="MB",
+        worst=True,
+    ),
+    Row(
+        name="own-directory",
+        title="CPU of the same, the state in a directory",
+        case="own-directory",
+        base=None,
+        figure=_whole_cpu_s,
+        show=_memory,
+        aim=Aim(3, at_least=False),
+        unit="s",
+    ),
+    Row(
+        name="own-report",
+        title="CPU for a page of {own_reported:,} certificates",
+        case="own-report",
+        base=None,
+        figure=_whole_cpu_s,
+        show=_cpu,
+        aim=Aim(5, at_least=False),
+        unit="s",
     ),
 )

@@ -1,6 +1,5 @@
 """The scanner measured: the real scanhost.py, and `requests`, on the same sites."""
 
-import os
 import re
 import sqlite3
 import time
@@ -139,7 +138,7 @@ def run_scanner(
     with Child(script, core, lines.append) as scanner:
         rss_mb: list[float] = []
         highest_mb = 0.0
-        while not _has_ended(scanner.process.pid):
+        while not scanner.has_ended():
             if time.monotonic() - began_s > longest_s:
                 raise BenchError(f"scanhost.py did not end\n{scanner.errors()}")
             rss_mb.append(scanner.rss_mb())
@@ -166,12 +165,6 @@ def run_scanner(
 
 _VISITED = re.compile(r"[\d:]{8} - (?:SUCCESS - HTTP \d+ - |ERROR - https://)([\w.-]+)")
 _TALLY = re.compile(r"(visited|up|down|unknown|alerts)=(\d+)")
-
-
-def _has_ended(pid: int) -> bool:
-    """Its figures can still be read then, until it is waited for."""
-    kept = os.WEXITED | os.WNOHANG | os.WNOWAIT
-    return os.waitid(os.P_PID, pid, kept) is not None
 
 
 def _write_settings(

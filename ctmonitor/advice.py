@@ -25,12 +25,12 @@ Readings = Mapping[str, Reading]  # by attribute
 
 
 def check_required(
-    readings: Readings, problems: Problems, *, needs_source: bool
+    readings: Readings, problems: Problems, *, needs_source: bool, needs_rules: bool
 ) -> None:
     """Notes settings that must have a value and have none."""
     needed: set[Required] = set()
-    others = (readings["regex_file"], readings["brand_file"])
-    if not any(other.text or other.is_refused for other in others):
+    others = [readings[name] for name in ("regex_file", "brand_file", "own_domains")]
+    if needs_rules and not any(other.text or other.is_refused for other in others):
         needed.add(Required.WITHOUT_OTHER_RULES)
     source = readings["source"]
     if needs_source and not source.is_refused:
@@ -176,7 +176,7 @@ def check_looks(readings: Readings, problems: Problems) -> None:
             continue
         where = f"[{setting.section}] {setting.key}"
         is_quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
-        if is_quoted and setting.kind is not Kind.COMMAND:
+        if is_quoted and setting.kind not in (Kind.COMMAND, Kind.NAMES):
             problems.warning(
                 entry.line,
                 f"{where}: the quotes are part of the value. Remove them, unless that "

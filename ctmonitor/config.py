@@ -127,6 +127,33 @@ class Config:
     safe_browsing_api_key: str = field(repr=False)
     safe_browsing_api_url: str = field(repr=False)
     safe_browsing_daily_budget: int
+    own_domains: tuple[str, ...]
+    own_source: frozenset[str]
+    own_crtsh_url: str = field(repr=False)
+    own_crtsh_pause: float
+    own_certspotter_url: str = field(repr=False)
+    own_certspotter_key: str = field(repr=False)
+    own_certspotter_hourly: int
+    own_retry_seconds: float
+    own_tries: int
+    own_max_answer_mb: int
+    own_authorised_cas: tuple[str, ...]
+    own_keys: tuple[str, ...]
+    own_short_lived_hours: float
+    own_normal_issuers: tuple[str, ...]
+    own_expiry_days: tuple[int, ...]
+    own_quiet: frozenset[str]
+    own_webhook: str = field(repr=False)
+    own_webhook_format: str
+    own_smtp_host: str
+    own_smtp_port: int
+    own_smtp_user: str
+    own_smtp_pass: str = field(repr=False)
+    own_email_from: tuple[str, ...]
+    own_email_to: tuple[str, ...]
+    own_digest_from: int
+    own_state: str
+    own_state_endpoint: str = field(repr=False)
     warnings: tuple[str, ...] = ()
     from_environment: frozenset[str] = frozenset()
     from_secret: frozenset[str] = frozenset()
@@ -153,7 +180,11 @@ class Config:
 
 
 def load(
-    path: str | Path, environ: Mapping[str, str], *, needs_source: bool = True
+    path: str | Path,
+    environ: Mapping[str, str],
+    *,
+    needs_source: bool = True,
+    needs_rules: bool = True,
 ) -> Config:
     """
     The settings in the file at `path`.
@@ -161,6 +192,7 @@ def load(
     Args:
         environ: what `${NAME}` in a value is replaced from.
         needs_source: whether a file without ACTServer or Replay_File is refused.
+        needs_rules: whether a file without SearchKeywords and other rules is refused.
 
     Raises:
         ConfigError: with all problems of the file, in the order of its lines, warnings
@@ -171,7 +203,9 @@ def load(
     file = ini.read(path, problems)
     readings = {s.attribute: _reading(s, file, environ, problems) for s in SETTINGS}
     advice.check_looks(readings, problems)
-    advice.check_required(readings, problems, needs_source=needs_source)
+    advice.check_required(
+        readings, problems, needs_source=needs_source, needs_rules=needs_rules
+    )
     advice.check_combinations(readings, problems)
     advice.check_unknown(file, problems)
     if problems.has_errors:

@@ -6,8 +6,10 @@ All exceptions of the toolkit, one for each thing a caller does differently.
     +-- FormatError           bytes from outside are not what their format promises
     +-- SourceError           a feed or log cannot be read now; trying again may help
     +-- IntegrityError        a log contradicts itself or its signature: evidence
-    +-- StoreError            the database cannot be used
+    +-- StoreError            the database, or another store, cannot be used
+        +-- Unreadable        ... for one document, which can be set aside
         +-- StoreUnavailable  ... at this moment (locked, disk full, server away): retry
+            +-- Busy          ... because another run is at work on it
     +-- AlertError            an alert could not be written; it is tried again
 
 A message begins with what is wrong, says where, and ends with the next step.
@@ -87,6 +89,23 @@ class StoreError(CTMonitorError):
 
 class StoreUnavailable(StoreError):
     """The database cannot be used at this moment; nothing of the call was written."""
+
+
+class Busy(StoreUnavailable):
+    """Another run has the store, or took it over: this one must tell nothing more."""
+
+
+class Unreadable(StoreError):
+    """
+    A document is there and cannot be read; the next step is to set it aside.
+
+    Args:
+        since: when it was last written, UTC text to the second; empty: not known.
+    """
+
+    def __init__(self, message: str, since: str = "") -> None:
+        self.since = since
+        super().__init__(message)
 
 
 class AlertError(CTMonitorError):

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
+from ctmonitor.model.own import AlertType
 from ctmonitor.rules.weights import WEIGHTS
 
 
@@ -60,6 +61,21 @@ class Kind(Enum):
         "with commas or line breaks between"
     )
     START = "tip, beginning, a number of entries back, or a date such as 2026-11-01"
+    DOMAINS = (
+        "domains such as example.com, one or several, with white space or commas "
+        "between; a public suffix such as co.uk is none"
+    )
+    NAMES = (
+        "names, one or several, with commas, semicolons or line breaks between; quotes "
+        "keep one with a comma in it together"
+    )
+    KEYS = (
+        "SHA-256 of public keys (SubjectPublicKeyInfo) in hex or base64, with white "
+        "space or commas between"
+    )
+    DAYS = "numbers of days from 1 to 365, with white space or commas between"
+    STATE = "a directory, or s3://bucket/prefix"
+    MAILBOXES = "e-mail addresses, with white space or commas between"
 
 
 _MAY_HOLD_PASSWORD = (
@@ -79,7 +95,9 @@ class Required(StrEnum):
     NEVER = ""
     WITH_CERTSTREAM = "required unless Source is logs or replay"
     WITH_REPLAY = "required when Source is replay"
-    WITHOUT_OTHER_RULES = "required unless RegexFile or BrandFile is given"
+    WITHOUT_OTHER_RULES = (
+        "required unless RegexFile, BrandFile or [OWN] Domains is given"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +198,7 @@ SECTIONS = {
     "SCAN": "How hosts that were found are visited, and how often",
     "ENRICH": "What is looked up of sites that are up",
     "SAFEBROWSING": "Google Safe Browsing",
+    "OWN": "Domains of your own: whose certificates are watched, and what is wrong",
 }
 
 _WEIGHTS = tuple(
@@ -686,9 +705,9 @@ SETTINGS: tuple[Setting, ...] = (
         attribute="notify_tags",
         kind=Kind.ROUTES,
         help="Kinds of messages that go to destinations with one of these tags alone",
-        choices=("found", "up", "down", "back", "changed"),
+        choices=("found", "up", "down", "back", "changed", "own"),
         note=(
-            "For example: found=triage up=soc,management",
+            "For example: found=triage up=soc,management own=platform",
             "A kind not named goes to all; an address without tags gets every kind.",
         ),
     ),
@@ -973,6 +992,244 @@ SETTINGS: tuple[Setting, ...] = (
         unit="look-ups",
         minimum=0,
         maximum=10_000_000,
+    ),
+    Setting(
+        section="OWN",
+        key="Domains",
+        attribute="own_domains",
+        kind=Kind.DOMAINS,
+        help="Domains of yours; every certificate for them and below them is watched",
+        example="example.com example.org",
+        note=("watchdomains.py asks for them; the daemon notes what it sees of them.",),
+    ),
+    Setting(
+        section="OWN",
+        key="Source",
+        attribute="own_source",
+        kind=Kind.WORDS,
+        help="Who is asked; logs: what the daemon has noted",
+        default="crtsh",
+        choices=("crtsh", "certspotter", "logs"),
+        note=("When crt.sh does not answer, Cert Spotter is asked in its place.",),
+    ),
+    Setting(
+        section="OWN",
+        key="Crtsh_URL",
+        attribute="own_crtsh_url",
+        kind=Kind.URL,
+        help="Address of crt.sh",
+        default="https://crt.sh",
+    ),
+    Setting(
+        section="OWN",
+        key="Crtsh_Pause",
+        attribute="own_crtsh_pause",
+        kind=Kind.NUMBER,
+        help="Pause between two questions to crt.sh",
+        default="12",
+        unit="seconds",
+        minimum=0,
+        maximum=3600,
+    ),
+    Setting(
+        section="OWN",
+        key="Certspotter_URL",
+        attribute="own_certspotter_url",
+        kind=Kind.URL,
+        help="Address of Cert Spotter's API, without /v1/issuances",
+        default="https://api.certspotter.com",
+    ),
+    Setting(
+        section="OWN",
+        key="Certspotter_Key",
+        attribute="own_certspotter_key",
+        kind=Kind.TEXT,
+        help="Key for that API; without one it answers few questions",
+        secret=True,
+        note=("${OWN_CERTSPOTTER_KEY} takes it from the environment.",),
+    ),
+    Setting(
+        section="OWN",
+        key="Certspotter_Hourly",
+        attribute="own_certspotter_hourly",
+        kind=Kind.INTEGER,
+        help="Most questions to Cert Spotter in an hour, of all runs; 0 is no limit",
+        default="10",
+        unit="questions",
+        minimum=0,
+        maximum=1_000_000,
+    ),
+    Setting(
+        section="OWN",
+        key="Retry_Seconds",
+        attribute="own_retry_seconds",
+        kind=Kind.NUMBER,
+        help="Pause after a first failure to get an answer; it doubles, up to 16 times",
+        default="5",
+        unit="seconds",
+        minimum=0,
+        maximum=3600,
+    ),
+    Setting(
+        section="OWN",
+        key="Tries",
+        attribute="own_tries",
+        kind=Kind.INTEGER,
+        help="How often a question is asked until another one is tried",
+        default="5",
+        unit="times",
+        minimum=1,
+        maximum=100,
+    ),
+    Setting(
+        section="OWN",
+        key="Max_Answer_MB",
+        attribute="own_max_answer_mb",
+        kind=Kind.INTEGER,
+        help="Longest answer that is read",
+        default="64",
+        unit="MB",
+        minimum=1,
+        maximum=1024,
+    ),
+    Setting(
+        section="OWN",
+        key="Authorised_CAs",
+        attribute="own_authorised_cas",
+        kind=Kind.NAMES,
+        help="CAs that may issue for you: organisations as certificates name them, or "
+        "crt.sh CA ids; example.com: before one makes it count for that domain alone",
+        example="Let's Encrypt, DigiCert Inc, example.org: Sectigo Limited",
+        note=("Empty: no CA is held to be unauthorised.",),
+    ),
+    Setting(
+        section="OWN",
+        key="Own_Keys",
+        attribute="own_keys",
+        kind=Kind.KEYS,
+        help="Public keys of yours; a certificate for another one is told",
+    ),
+    Setting(
+        section="OWN",
+        key="Short_Lived_Hours",
+        attribute="own_short_lived_hours",
+        kind=Kind.NUMBER,
+        help="A certificate with a shorter lifetime is told; 0 is none",
+        default="24",
+        unit="hours",
+        minimum=0,
+        maximum=87600,
+    ),
+    Setting(
+        section="OWN",
+        key="Normal_Issuers",
+        attribute="own_normal_issuers",
+        kind=Kind.NAMES,
+        help="Organisations whose short-lived certificates are yours",
+    ),
+    Setting(
+        section="OWN",
+        key="Expiry_Days",
+        attribute="own_expiry_days",
+        kind=Kind.DAYS,
+        help="Days before its end at which a certificate without successor is told",
+        default="30 14 7",
+    ),
+    Setting(
+        section="OWN",
+        key="Quiet",
+        attribute="own_quiet",
+        kind=Kind.WORDS,
+        help="Types of alerts that are not told, only listed in the report",
+        choices=tuple(AlertType),
+    ),
+    Setting(
+        section="OWN",
+        key="Webhook",
+        attribute="own_webhook",
+        kind=Kind.URL,
+        help="Address to which each message is sent",
+        secret_path=True,
+    ),
+    Setting(
+        section="OWN",
+        key="Webhook_Format",
+        attribute="own_webhook_format",
+        kind=Kind.CHOICE,
+        help="Form of those messages; empty goes by the address",
+        choices=("json", "slack", "teams"),
+    ),
+    Setting(
+        section="OWN",
+        key="Smtp_Host",
+        attribute="own_smtp_host",
+        kind=Kind.HOST,
+        help="Mail server, for messages by mail",
+    ),
+    Setting(
+        section="OWN",
+        key="Smtp_Port",
+        attribute="own_smtp_port",
+        kind=Kind.INTEGER,
+        help="Port of the mail server: 587 with STARTTLS, 465 with TLS from the start",
+        default="587",
+        minimum=1,
+        maximum=65535,
+    ),
+    Setting(
+        section="OWN",
+        key="Smtp_User",
+        attribute="own_smtp_user",
+        kind=Kind.TEXT,
+        help="Name for the mail server's login; there is none without TLS",
+    ),
+    Setting(
+        section="OWN",
+        key="Smtp_Pass",
+        attribute="own_smtp_pass",
+        kind=Kind.TEXT,
+        help="Password for the mail server's login",
+        secret=True,
+        note=("${SMTP_PASS} takes it from the environment.",),
+    ),
+    Setting(
+        section="OWN",
+        key="Email_From",
+        attribute="own_email_from",
+        kind=Kind.MAILBOXES,
+        help="Sender of mails",
+    ),
+    Setting(
+        section="OWN",
+        key="Email_To",
+        attribute="own_email_to",
+        kind=Kind.MAILBOXES,
+        help="Who gets mails",
+    ),
+    Setting(
+        section="OWN",
+        key="Digest_From",
+        attribute="own_digest_from",
+        kind=Kind.INTEGER,
+        help="From so many messages of a run on, one that names all is sent instead",
+        default="20",
+        unit="messages",
+        minimum=2,
+        maximum=100_000,
+    ),
+    Setting(
+        section="OWN",
+        key="State",
+        attribute="own_state",
+        kind=Kind.STATE,
+        help="Where watched domains are remembered; empty is the database",
+    ),
+    Setting(
+        section="OWN",
+        key="State_Endpoint",
+        attribute="own_state_endpoint",
+        kind=Kind.URL,
+        help="Address of an S3 service that is not Amazon's",
     ),
 )
 

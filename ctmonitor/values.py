@@ -1,5 +1,6 @@
 """What a file says of one setting: text that becomes a value of the setting's kind."""
 
+import base64
 import re
 import shlex
 from collections.abc import Iterable, Mapping
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 from ctmonitor import addresses
 from ctmonitor.errors import ConfigError, FormatError
 from ctmonitor.ini import Entry, IniFile
+from ctmonitor.model.domain import watched_domain
 from ctmonitor.model.text import printable, shortened
 from ctmonitor.references import resolved
 from ctmonitor.rules.literals import required_literals
@@ -31,6 +33,10 @@ _TRUTH = {
     **dict.fromkeys(("yes", "true", "on", "1"), True),
     **dict.fromkeys(("no", "false", "off", "0"), False),
 }
+_NAMES = re.compile(r'(?:[^,;\n"]|"[^"\n]*")+')
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_S3 = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[\w!.*'()/-]{0,500})?")
+_MAILBOX = re.compile(r"[!-?A-~]{1,64}@[A-Za-z0-9.-]{1,253}")
 _NO_VALUE: dict[Kind, Any] = {
     Kind.INTEGER: None,
     Kind.NUMBER: None,
@@ -44,6 +50,11 @@ _NO_VALUE: dict[Kind, Any] = {
     Kind.WORDS: frozenset(),
     Kind.LOGS: (),
     Kind.START: Start(),
+    Kind.DOMAINS: (),
+    Kind.NAMES: (),
+    Kind.KEYS: (),
+    Kind.DAYS: (),
+    Kind.MAILBOXES: (),
 }
 
 
@@ -197,6 +208,18 @@ def _value(setting: Setting, text: str) -> Any:
             return _some(_logs(text))
         case Kind.START:
             return Start.parse(text)
+        case Kind.DOMAINS:
+            return _some(_domains(text))
+        case Kind.NAMES:
+            return _some(names(text))
+        case Kind.KEYS:
+            return _some(_keys(text))
+        case Kind.DAYS:
+            return _some(_days(text))
+        case Kind.STATE:
+            return _state(text)
+        case Kind.MAILBOXES:
+            return _some(_mailboxes(text))
 
 
 def _some(found: _Found) -> _Found:
@@ -258,6 +281,58 @@ def _logs(text: str) -> tuple[str, ...]:
     # Names of logs hold spaces: "Google 'Argon2026h1' log".
     parts = (" ".join(part.split()) for part in re.split(r"[,\n]", text))
     return tuple(part for part in parts if part)
+
+
+def _domains(text: str) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    problems = []
+    for written in addresses.parts(text):
+        try:
+            found[watched_domain(written)] = None
+        except FormatError as exc:
+            problems.append(exc.detail)
+    if problems:
+        raise ValueError("; ".join(problems) + ".")
+    return tuple(found)
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Names between commas, semicolons and line breaks; quotes keep one together."""
+    found = _NAMES.findall(text)
+    if '"' in _NAMES.sub("", text):
+        raise ValueError("Close the quotes.")
+    named = (" ".join(name.replace('"', "").split()) for name in found)
+    return tuple(dict.fromkeys(name for name in named if name))
+
+
+def _keys(text: str) -> tuple[str, ...]:
+    found = []
+    for written in addresses.parts(text):
+        key = written.replace(":", "").lower()
+        if not _SHA256.fullmatch(key):
+            key = base64.b64decode(written, validate=True).hex()
+            if not _SHA256.fullmatch(key):
+                raise ValueError
+        found.append(key)
+    return tuple(dict.fromkeys(found))
+
+
+def _days(text: str) -> tuple[int, ...]:
+    found = addresses.parts(text)
+    if not all(_WHOLE_NUMBER.fullmatch(day) and 1 <= int(day) <= 365 for day in found):
+        raise ValueError
+    return tuple(sorted(set(map(int, found)), reverse=True))
+
+
+def _state(text: str) -> str:
+    if "://" not in text:
+        return _path(text)
+    return _matching(_S3, text)
+
+
+def _mailboxes(text: str) -> tuple[str, ...]:
+    found = addresses.parts(text)
+    return tuple(_matching(_MAILBOX, each) for each in found)
 
 
 def _command(text: str) -> tuple[str, ...]:

@@ -13,7 +13,6 @@ import configparser
 import gzip
 import json
 import os
-import shlex
 import shutil
 import signal
 import subprocess
@@ -29,6 +28,7 @@ from ctmonitor.model.reasons import brand_of, resemblances
 from ctmonitor.model.verdict import Reason
 from scripts.demo_logs import DemoLogs
 from scripts.demo_sites import Neighbourhood
+from scripts.shown import command_line, forget_proxies, headline, run
 from tests.fakes.feed import FeedServer, Peer
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -43,7 +43,6 @@ _ALERTS = _OUTPUT / "alerts"
 # and soon over.
 _MESSAGES_A_SECOND = 1000
 _MOST_S = 120.0
-_PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
 _LONGEST_LINE = 150
 _KEYWORDS = 2  # DetectionThreshold
 _EXPLAINED = 6
@@ -69,8 +68,7 @@ def main(arguments: Sequence[str]) -> int:
         print("usage: python -m scripts.demo replay|feed|logs", file=sys.stderr)
         return 2
     os.chdir(_ROOT)
-    for name in [name for name in os.environ if name.lower() in _PROXIES]:
-        del os.environ[name]  # a proxy cannot reach servers of this machine
+    forget_proxies()
     shutil.rmtree(_OUTPUT, ignore_errors=True)
     _OUTPUT.mkdir()
     try:
@@ -80,12 +78,12 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _replay() -> int:
-    _headline(
+    headline(
         "A recorded feed is replayed through the daemon. Each line is a finding: a new",
         "host name with two of the keywords, or one that looks like a brand, with the",
         "names beside it and its issuer.",
     )
-    code = _run("certstreammonitor.py", "-c", str(_SETTINGS))
+    code = run("certstreammonitor.py", "-c", str(_SETTINGS))
     return code or _look_at(_SETTINGS)
 
 
@@ -114,12 +112,14 @@ def _feed() -> int:
         _write_settings(
             _FEED_SETTINGS, {"SOURCES": source, "SERVER": {"ACTServer": server.url}}
         )
-        _headline(
+        headline(
             f"{len(messages)} recorded messages are served on {server.url} to the "
             "daemon, which is",
             "stopped (SIGTERM) when all have come. Each line is a finding.",
         )
-        with subprocess.Popen(_command("certstreammonitor.py", *_feed_options())) as it:
+        with subprocess.Popen(
+            command_line("certstreammonitor.py", *_feed_options())
+        ) as it:
             deadline_s = time.monotonic() + _MOST_S
             while it.poll() is None and not all_came.wait(0.1):
                 if time.monotonic() > deadline_s:
@@ -146,36 +146,36 @@ def _logs() -> int:
         }
         _write_settings(_LOG_SETTINGS, {"SOURCES": source})
         named = ("-c", str(_LOG_SETTINGS))
-        _headline(
+        headline(
             "Two signed logs are served on loopback. The daemon reads them to their",
             "heads (--once); each entry is proven to lie under a signed head before it",
             "is judged. Each line is a finding.",
         )
-        code = _run("certstreammonitor.py", *named, "--once")
-        _headline("The logs, and how far they were read.")
-        code = code or _run("certstreammonitor.py", *named, "--list-logs")
-        _headline(
+        code = run("certstreammonitor.py", *named, "--once")
+        headline("The logs, and how far they were read.")
+        code = code or run("certstreammonitor.py", *named, "--list-logs")
+        headline(
             "Why one was found. A precertificate and its certificate, in however many",
             "logs, are one issuance.",
         )
         code = code or _explain_first(named)
-        _headline("Every certificate of a log, for other programs.")
-        code = code or _run(
+        headline("Every certificate of a log, for other programs.")
+        code = code or run(
             *("ctstream.py", "--log-list", log_list, "--log", "tiled"),
             *("--from", "0", "--to", "5"),
         )
         logs.lie()
-        _headline(
+        headline(
             "Now one log lies: it puts a certificate where another one was, and signs",
             "that. The daemon believes nothing of it, keeps the evidence, says so and",
             "ends with 1; findings of the other log would still be stored.",
         )
-        lied = _run("certstreammonitor.py", *named, "--once")
-    _headline("The evidence.")
+        lied = run("certstreammonitor.py", *named, "--once")
+    headline("The evidence.")
     for about in sorted(_EVIDENCE.rglob("about.json"))[:1]:
         print(about)
         print(about.read_text("utf-8"), flush=True)
-    _headline(
+    headline(
         "Done. Database, log, settings and evidence are in demo/. What next:",
         "",
         "  cp conf/example.conf my.conf, then edit my.conf: keywords, Source = logs",
@@ -219,21 +219,19 @@ def _write_settings(file: Path, changes: Mapping[str, Mapping[str, str]]) -> Non
 
 def _look_at(settings: Path) -> int:
     named = ("-c", str(settings))
-    _headline("Why one of them was found, and in which logs it was seen.")
+    headline("Why one of them was found, and in which logs it was seen.")
     code = _explain_first(named)
     code = code or _show_reasons(named)
-    _headline("The rules tried on names, and on a URL as somebody pasted it.")
+    headline("The rules tried on names, and on a URL as somebody pasted it.")
     names = ("www.login-apple.com", "apple.com", "hxxps://Login[.]PayPal.com/x")
     tried = [option for name in names for option in ("-d", name)]
-    code = code or _run("check_rules.py", *named, *tried)
-    _headline("Every part of the score of a name that somebody may register tomorrow.")
-    code = code or _run(
-        "check_rules.py", *named, "--explain", "-d", "paypa1-secure.com"
-    )
+    code = code or run("check_rules.py", *named, *tried)
+    headline("Every part of the score of a name that somebody may register tomorrow.")
+    code = code or run("check_rules.py", *named, "--explain", "-d", "paypa1-secure.com")
     code = code or _scan()
-    _headline("What is stored, as an analyst asks for it: since when each host is up.")
-    code = code or _run("gethost.py", *named)
-    _headline(
+    headline("What is stored, as an analyst asks for it: since when each host is up.")
+    code = code or run("gethost.py", *named)
+    headline(
         "Done. Database, log, settings and alerts are in demo/. What next:",
         "",
         "  make demo-feed              the same over a real websocket"
@@ -257,7 +255,7 @@ def _scan() -> int:
     certificates.mkdir()
     with Neighbourhood(certificates) as around:
         _write_settings(_SCAN_SETTINGS, around.settings())
-        _headline(
+        headline(
             "The hosts are visited: https, then http. The names lead to sites of the",
             "demo on this machine: good ones, dead ones, one that redirects to",
             "169.254.169.254, a gzip bomb, a page without an end. Most do not exist.",
@@ -271,7 +269,7 @@ def _scan() -> int:
 
 
 def _show_notifications(told: Sequence[Mapping[str, Any]]) -> None:
-    _headline(
+    headline(
         f"{len(told)} notifications came to a local endpoint, sent by Apprise "
         "(json://).",
         "The one that has most to tell, and the subjects of the others:",
@@ -292,7 +290,7 @@ def _show_alert() -> None:
         for file, alert in alerts.items()
         if any(not hop["is_followed"] for hop in alert["redirects"])
     ]
-    _headline(
+    headline(
         f"{len(files)} alerts lie below {_ALERTS}. A part of the one on the site that "
         "wanted",
         "to lead us into the private network: the redirect was recorded, not followed.",
@@ -308,24 +306,9 @@ def _as_quotation(notification: Mapping[str, Any]) -> str:
     return "\n".join(f"  | {line}".rstrip() for line in lines)
 
 
-def _headline(*lines: str) -> None:
-    print("\n== " + "\n   ".join(lines) + "\n", flush=True)
-
-
-def _command(program: str, *arguments: str) -> list[str]:
-    """The command line of one of our programs, which is also printed."""
-    shown = shlex.join((program, *arguments))
-    print(f"$ .venv/bin/python {shown}", flush=True)
-    return [sys.executable, program, *arguments]
-
-
-def _run(program: str, *arguments: str) -> int:
-    return subprocess.run(_command(program, *arguments), check=False).returncode
-
-
 def _run_shortened(program: str, *arguments: str) -> int:
-    """As `_run`, with long lines cut."""
-    command = _command(program, *arguments)
+    """As `run`, with long lines cut."""
+    command = command_line(program, *arguments)
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as running:
@@ -351,7 +334,7 @@ def _show_reasons(named: Sequence[str]) -> int:
     ]
     alone = [host for host in hosts if host not in by_keywords]
     alike = [host for host in by_keywords if brand_of(hosts[host])]
-    _headline(
+    headline(
         f"{len(by_keywords)} of them were found by two keywords ({len(alike)} of these "
         f"resemble a brand, too), {len(alone)} by",
         "what they resemble alone. Some, with each part of their score, of which "
@@ -367,7 +350,7 @@ def _show_reasons(named: Sequence[str]) -> int:
 
 def _explain_first(named: Sequence[str]) -> int:
     """All of `gethost.py --explain` on one host; the others are much the same."""
-    command = _command("gethost.py", *named, "--explain")
+    command = command_line("gethost.py", *named, "--explain")
     done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
     header, lines = done.stdout.splitlines()[:2], done.stdout.splitlines()[2:]
     hosts: list[list[str]] = []

@@ -1,7 +1,10 @@
 """What the documentation says is what the code does."""
 
 import json
+import os
 import re
+import shutil
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from dataclasses import fields
@@ -13,11 +16,13 @@ import pytest
 
 import ctmonitor
 from ctmonitor.cli import findings
+from ctmonitor.config import load
 from ctmonitor.followup.followup import Summary
 from ctmonitor.model.batch import GapCause, Sighting
 from ctmonitor.model.certificate import Certificate
 from ctmonitor.model.finding import Finding, Novelty, Recorded
 from ctmonitor.model.followup import EventKind
+from ctmonitor.model.own import SEVERITIES, AlertType
 from ctmonitor.model.site import DnsState, EnrichmentStatus, Presence, SiteReport
 from ctmonitor.model.verdict import NameVerdict, Outcome, Reason, Verdict
 from ctmonitor.monitor.tally import Tally
@@ -30,6 +35,7 @@ COMMANDS = ROOT / "docs" / "commands.md"
 OPERATIONS = ROOT / "docs" / "operations.md"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 ALERTS = ROOT / "docs" / "alerts.md"
+OWN = ROOT / "docs" / "own.md"
 CHANGELOG = ROOT / "CHANGELOG.md"
 PAGES = [README, CHANGELOG, *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -59,11 +65,12 @@ def _product_files() -> list[Path]:
         "pyproject.toml",
         "conf/*.conf",
         "ctmonitor/**/*.py",
-        "deploy/*",
+        "deploy/**/*",
         "docs/*",
         "scripts/*.*",
     )
-    return [path for pattern in patterns for path in sorted(ROOT.glob(pattern))]
+    found = [path for pattern in patterns for path in sorted(ROOT.glob(pattern))]
+    return [path for path in found if path.is_file()]
 
 
 # Made from the code
@@ -273,17 +280,87 @@ def test_the_units_start_what_is_there_with_the_same_settings() -> None:
         assert (ROOT / Path(script).name).exists()
         started.add(f"{unit.stem}.py")
         assert Path(script).name == f"{unit.stem}.py"
-    assert started == {"certstreammonitor.py", "scanhost.py"}
+    assert started == {"certstreammonitor.py", "scanhost.py", "watchdomains.py"}
 
 
-def test_the_cron_line_and_the_timer_start_a_run_that_exists() -> None:
-    for page in (README, OPERATIONS):
-        (line,) = re.findall(r"^\*/10 \* \* \* \* .+$", _text(page), re.M)
-        assert "cd /var/lib/ctmonitor && " in line
-        assert "/opt/ctmonitor/scanhost.py -c /etc/ctmonitor/ctmonitor.conf" in line
-    timer = _text(ROOT / "deploy" / "scanhost.timer")
-    for setting in ("OnCalendar=", "Persistent=true", "RandomizedDelaySec="):
-        assert f"\n{setting}" in timer
+def test_the_cron_lines_and_the_timers_start_runs_that_exist() -> None:
+    for page, minutes, script in (
+        (README, 10, "scanhost"),
+        (OPERATIONS, 10, "scanhost"),
+        (OWN, 15, "watchdomains"),
+    ):
+        line = re.search(rf"^\*/{minutes} \* \* \* \* .+$", _text(page), re.M)
+        assert line is not None
+        assert "cd /var/lib/ctmonitor && " in line[0]
+        command = f"/opt/ctmonitor/{script}.py -c /etc/ctmonitor/ctmonitor.conf"
+        assert command in line[0]
+        timer = _text(ROOT / "deploy" / f"{script}.timer")
+        for setting in ("OnCalendar=", "Persistent=true", "RandomizedDelaySec="):
+            assert f"\n{setting}" in timer
+
+
+def test_the_units_are_hardened_alike() -> None:
+    """From the first such line on; above it stands what each program is."""
+    units = sorted((ROOT / "deploy").glob("*.service"))
+    assert len(units) == 3
+    hardened = {_text(unit).split("\nNoNewPrivileges=yes\n")[1] for unit in units}
+    with_install = {text.split("\n[Install]")[0].strip() for text in hardened}
+    assert len(with_install) == 1
+
+
+def test_systemd_takes_the_units(tmp_path: Path) -> None:
+    verify = shutil.which("systemd-analyze")
+    if verify is None:
+        pytest.skip("no systemd-analyze here; apt-get install systemd")
+    units = []
+    for unit in sorted((ROOT / "deploy").glob("*.[st][ei]*")):
+        copy = tmp_path / unit.name
+        # What it starts is not installed here.
+        text = re.sub(r"^(ExecStart=)\S+", r"\g<1>/bin/true", _text(unit), flags=re.M)
+        copy.write_text(text, "utf-8")
+        units.append(str(copy))
+    assert len(units) == 5
+    done = subprocess.run(
+        [verify, "--man=no", "verify", *units],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+# Own domains
+
+
+@pytest.mark.parametrize("kind", AlertType)
+def test_every_alert_on_own_domains_is_explained_with_its_severity(
+    kind: AlertType,
+) -> None:
+    row = re.search(rf"^\| `{kind}` \| (\w+) \| \w.+ \|$", _text(OWN), re.M)
+    assert row is not None
+    assert row[1] == SEVERITIES[kind]
+
+
+def test_every_key_of_the_report_on_own_domains_is_explained() -> None:
+    schema = json.loads(_text(ROOT / "docs" / "own-report.schema.json"))
+    section = _text(OWN).split("\n## The report\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", section, re.M)
+    explained = {key for row in rows for key in re.findall(r"`(\w+)`", row)}
+    assert explained == set(schema["properties"])
+
+
+def test_the_settings_that_the_manual_of_own_domains_shows_are_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OWN_WEBHOOK", "https://hooks.example/x")
+    blocks = re.findall(r"```\n(\[(?:SOURCES|OWN)\]\n.+?)```", _text(OWN), re.S)
+    assert len(blocks) == 2
+    for block in blocks:
+        file = tmp_path / "own.conf"
+        file.write_text(block, "utf-8")
+        config = load(str(file), os.environ, needs_source=False, needs_rules=False)
+        assert config.own_authorised_cas[0] == "Let's Encrypt"
 
 
 # What must not be there
@@ -308,7 +385,8 @@ def test_package_and_changelog_have_the_version_of_pyproject() -> None:
 
 def _pinned(file: str) -> dict[str, str]:
     """Versions by name, as pip compares names."""
-    found = re.findall(r"^([\w-]+)(?:\[\w+\])?==([\w.]+)$", _text(ROOT / file), re.M)
+    pin = r"^([\w-]+)(?:\[\w+\])?==([\w.]+)(?:; \w+ == \"\w+\")?$"
+    found = re.findall(pin, _text(ROOT / file), re.M)
     return {name.lower().replace("_", "-"): version for name, version in found}
 
 

@@ -17,6 +17,11 @@ from ctmonitor.net.trust import trusting
 _ROOT = Path(__file__).resolve().parents[2]  # where `ctmonitor` is found
 _AT_ONCE = 4
 _MAX_OUTPUT = 16 * 1024
+# The last one: AWS Lambda's Python finds its own library by it.
+_KEPT = {
+    *("PATH", "HOME", "LANG", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+    "LD_LIBRARY_PATH",
+}
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
@@ -116,8 +121,7 @@ def _environment(proxy: Proxy | None) -> dict[str, str]:
     kept = {
         name: text
         for name, text in os.environ.items()
-        if name in {"PATH", "HOME", "LANG", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR"}
-        or (proxy is None and name.lower() in _PROXY_VARIABLES)
+        if name in _KEPT or (proxy is None and name.lower() in _PROXY_VARIABLES)
     }
     paths = filter(None, [str(_ROOT), os.environ.get("PYTHONPATH", "")])
     kept |= {"PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8"}

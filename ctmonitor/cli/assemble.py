@@ -21,6 +21,8 @@ from ctmonitor.sources.logcursor import LogCursor
 from ctmonitor.sources.message import MARKS
 from ctmonitor.sources.replay import ReplaySource
 
+_DOMAINS_SHOWN = 5
+
 
 def reads_feed(config: Config) -> bool:
     """Whether a certstream feed is read."""
@@ -175,6 +177,19 @@ def log_list(config: Config) -> str:
     return masked_url(config.log_list) if is_address else config.log_list
 
 
+def own_domains(config: Config) -> list[str]:
+    """What becomes of certificates for own domains, in a line; empty without any."""
+    if not config.own_domains:
+        return []
+    some = ", ".join(config.own_domains[:_DOMAINS_SHOWN])
+    more = len(config.own_domains) - _DOMAINS_SHOWN
+    line = f"own domains: {some}" + (f" and {more} more" if more > 0 else "")
+    line += "; what is seen of them is kept for watchdomains.py"
+    if "logs" not in config.own_source:
+        line += ", which takes it up with [OWN] Source = logs"
+    return [line]
+
+
 def describe(config: Config, ruleset: RuleSet, files: Sequence[str]) -> list[str]:
     """
     What a run works with, a line each (rules, thresholds, source).
@@ -190,6 +205,7 @@ def describe(config: Config, ruleset: RuleSet, files: Sequence[str]) -> list[str
     ]
     if ruleset.rules.brands:
         lines.append(f"look-alikes: findings from a score of {config.alert_score} on")
+    lines += own_domains(config)
     if "replay" in config.source:
         lines.append(f"source: replay of {config.replay_file}")
     if reads_feed(config):

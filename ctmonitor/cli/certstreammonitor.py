@@ -34,6 +34,7 @@ from ctmonitor.model.batch import Cursor, Gap, Malformed
 from ctmonitor.model.clock import now_utc
 from ctmonitor.model.finding import Finding, Recorded
 from ctmonitor.model.followup import EventKind
+from ctmonitor.model.own import OwnSighting
 from ctmonitor.model.text import shortened
 from ctmonitor.monitor.monitor import Forgetful, Monitor, Recorder
 from ctmonitor.rules.pattern import is_slow
@@ -228,6 +229,8 @@ def _start(
     if run.output_is_closed:
         console.discard_output()
     else:
+        if config.own_domains:
+            say(f"own domains: sightings={run.monitor.tally.own}")
         say(str(run.monitor.tally))
     return code
 
@@ -277,9 +280,10 @@ class _Announcing:
         cursor: Cursor | None = None,
         *,
         malformed: Sequence[Malformed] = (),
+        own: Sequence[OwnSighting] = (),
     ) -> list[Recorded]:
         return self._store.record(
-            findings, gaps, cursor, self._outbox_of, malformed=malformed
+            findings, gaps, cursor, self._outbox_of, malformed=malformed, own=own
         )
 
 

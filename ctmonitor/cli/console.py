@@ -42,19 +42,30 @@ def parser(name: str, what: str, examples: Sequence[str]) -> argparse.ArgumentPa
     return result
 
 
-def configuration(options: argparse.Namespace, *, needs_source: bool = True) -> Config:
+def configuration(
+    options: argparse.Namespace,
+    *,
+    needs_source: bool = True,
+    needs_rules: bool = True,
+) -> Config:
     """
     The settings of `-c`, with the oddities of the file told on standard error.
 
     Args:
         needs_source: False for a command that reads no feed.
+        needs_rules: False for a command that looks for nothing in names.
 
     Raises:
         ConfigError: no file was named, or it has problems.
     """
     if not options.config:
         raise ConfigError("No configuration file was named: give one with -c FILE.")
-    config = load(Path(options.config), os.environ, needs_source=needs_source)
+    config = load(
+        Path(options.config),
+        os.environ,
+        needs_source=needs_source,
+        needs_rules=needs_rules,
+    )
     for warning in config.warnings:
         complain(f"warning: {warning}")
     return config

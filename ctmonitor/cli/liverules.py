@@ -110,7 +110,8 @@ class LiveRules:
         ruleset = await asyncio.to_thread(rulesets.rules, config, read)
         await self._put(ruleset, exchange)
         self._of, self._files, self.described = config, files, read.described
-        described = "; ".join((ruleset.describe(), *self.described))
+        own = assemble.own_domains(config)
+        described = "; ".join((ruleset.describe(), *self.described, *own))
         return f"SIGHUP: rules read again. {described}"
 
     async def _put(self, ruleset: RuleSet, exchange: Exchange) -> None:

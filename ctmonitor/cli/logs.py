@@ -47,9 +47,33 @@ def configure(config: Config, *, verbose: bool) -> str:
     screen.setLevel(min(level, logging.INFO) if verbose else level)
     screen.setFormatter(OneLine("%(asctime)s %(levelname)s %(message)s"))
     root.addHandler(screen)
+    _quieten_libraries()
+    return where
+
+
+def within_a_runtime(config: Config) -> None:
+    """
+    Set up logging where whoever calls us may have done it, as AWS Lambda has.
+
+    It stays as it is but for the level; a file is not written in any case. May be
+    called again.
+    """
+    root = logging.getLogger()
+    root.setLevel(config.log_level)
+    if not root.handlers:
+        screen = logging.StreamHandler(sys.stderr)
+        screen.setFormatter(OneLine("%(asctime)s %(levelname)s %(message)s"))
+        root.addHandler(screen)
+    _quieten_libraries()
+
+
+def _quieten_libraries() -> None:
     # websocket-client tells again what the source says better.
     logging.getLogger("websocket").setLevel(logging.CRITICAL)
-    return where
+    # At DEBUG they tell secrets, paths of webhooks and tokens of AWS; at INFO, in each
+    # run, where they found credentials.
+    for name in ("urllib3", "botocore", "boto3"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _handler(config: Config) -> tuple[logging.Handler | None, str]:

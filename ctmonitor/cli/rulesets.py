@@ -42,5 +42,6 @@ def rules(config: Config, files: FileRules | None = None) -> RuleSet:
             popular=files.popular,
             alert_score=config.alert_score,
             weights=config.weights,
+            own=config.own_domains,
         )
     )

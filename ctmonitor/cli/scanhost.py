@@ -22,6 +22,7 @@ from ctmonitor.alerts.heartbeat import send_heartbeat
 from ctmonitor.alerts.record import alert_record
 from ctmonitor.alerts.text import trial_message
 from ctmonitor.cli import console, databases, logs, scanning
+from ctmonitor.cli.forgetting import forget_old
 from ctmonitor.cli.visitlines import VisitLines
 from ctmonitor.config import Config
 from ctmonitor.errors import ConfigError, StoreError, StoreUnavailable
@@ -437,24 +438,10 @@ class _Run:
 
     def _forget(self, now: datetime) -> None:
         """Removes what is older than the settings want, once a day."""
-        days = self._config.keep_days
         try:
-            if not days or not self._store.memory().take("forgetting", 1, 1, now):
-                return
-            before = now - timedelta(days=days)
-            visits = self._store.followups().forget(before)
-            alerts = self._store.outbox().forget(before)
-            malformed = self._store.forget_malformed(before)
+            forget_old(self._store, self._config.keep_days, now)
         except StoreError as exc:
             self._fail(f"what is old was not removed: {exc}")
-            return
-        if visits or alerts or malformed:
-            log.info(
-                "removed as old: %d visits, %d alerts, %d malformed entries",
-                visits,
-                alerts,
-                malformed,
-            )
 
     async def _followed(self, followup: FollowUp, started: datetime) -> Summary:
         """Visits; a host that comes up is told while others are still visited."""

@@ -1,5 +1,5 @@
 """
-The hash of a certificate's TBSCertificate as a log signs it.
+The hash of a certificate's TBSCertificate as a log signs it, and that of its key.
 
 A precertificate and its certificate differ in the poison extension, which only the
 former has, and the SCT list, which only the latter has. Without these two their
@@ -12,8 +12,10 @@ import hashlib
 from collections.abc import Sequence
 
 from ctmonitor.ct.der import SEQUENCE, Element, elements, encoded, inner
+from ctmonitor.errors import FormatError
 
-EXTENSIONS = 0xA3  # [3] EXPLICIT, the last field of a TBSCertificate
+VERSION = 0xA0  # [0] EXPLICIT, the first field of a TBSCertificate, if told
+EXTENSIONS = 0xA3  # [3] EXPLICIT, the last
 # 1.3.6.1.4.1.11129.2.4.3 and .2.4.2 as complete DER objects.
 _POISON = bytes.fromhex("060a2b06010401d679020403")
 _SCT_LIST = bytes.fromhex("060a2b06010401d679020402")
@@ -41,6 +43,38 @@ def tbs_sha256(der: bytes) -> str:
     for extension, _, extension_end in listed:
         inner(der, extension, extension_end, SEQUENCE)
     return joining_sha256(der, tbs, at, listed)
+
+
+def key_sha256(der: bytes) -> str:
+    """
+    SHA-256, in hex, of the SubjectPublicKeyInfo of `der`.
+
+    Args:
+        der: a Certificate, precertificate or not.
+
+    Raises:
+        FormatError: the bytes are no certificate down to its key.
+    """
+    start, end = inner(der, 0, len(der), SEQUENCE)
+    fields = elements(der, *inner(der, start, end, SEQUENCE))
+    first = 1 if fields and der[fields[0][0]] == VERSION else 0
+    digest = key_sha256_of(der, fields[first:])
+    if not digest:
+        raise FormatError("certificate: no public key", f"{len(fields)} fields")
+    return digest
+
+
+def key_sha256_of(der: bytes, fields: Sequence[Element]) -> str:
+    """
+    The same, of a TBSCertificate that was walked already; empty when it has none.
+
+    Args:
+        fields: from the serial number on, as far as they were read.
+    """
+    if len(fields) < 6:
+        return ""
+    start, _, end = fields[5]
+    return hashlib.sha256(der[start:end]).hexdigest() if der[start] == SEQUENCE else ""
 
 
 def joining_sha256(

@@ -17,7 +17,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from ctmonitor.ct.certificate import EXTENSIONS, joining_sha256
+from ctmonitor.ct.certificate import (
+    EXTENSIONS,
+    VERSION,
+    joining_sha256,
+    key_sha256_of,
+)
 from ctmonitor.ct.der import (
     BOOLEAN,
     INTEGER,
@@ -51,7 +56,6 @@ _SUBJECT_ALT_NAME = bytes.fromhex("0603551d11")
 _AUTHORITY_KEY_ID = bytes.fromhex("0603551d23")
 _OID_BYTES = 5  # of these three
 
-_VERSION = 0xA0  # [0] EXPLICIT
 _DNS_NAME = 0x82  # [2] IMPLICIT IA5String
 _KEY_ID = 0x80  # [0] IMPLICIT OCTET STRING
 _UTC_TIME = 0x17
@@ -114,15 +118,15 @@ def certificate_of(entry: LogEntry) -> tuple[Certificate, tuple[str, ...]]:
 
     fields: list[Element] = []
     broken = _walked(der, tbs, tbs_end, fields)
-    first = 1 if fields and der[fields[0][0]] == _VERSION else 0
+    first = 1 if fields and der[fields[0][0]] == VERSION else 0
     # Serial number, algorithm, issuer, validity, subject, public key.
     if broken is None and len(fields) < first + 6:
         broken = FormatError("certificate: fields are missing", f"{len(fields)} of 6")
     named = fields[first:]
     serial = _serial(der, named[0], defects) if named else None
-    issuer_dn = issuer_id = ""
+    issuer_dn = issuer_id = organisation = ""
     if len(named) > 2:
-        issuer_dn, issuer_id = _issuer(der, named[2], defects)
+        issuer_dn, issuer_id, organisation = _issuer(der, named[2], defects)
     not_before = not_after = None
     if len(named) > 3:
         not_before, not_after = _validity(der, named[3], defects)
@@ -168,6 +172,8 @@ def certificate_of(entry: LogEntry) -> tuple[Certificate, tuple[str, ...]]:
         sha256=hashlib.sha256(whole).hexdigest() if whole else "",
         tbs_sha256=tbs_sha256,
         is_precert=entry.is_precert,
+        issuer_organisation=organisation,
+        key_sha256=key_sha256_of(der, named),
     ), tuple(dict.fromkeys(defects)) if defects else ()
 
 
@@ -193,7 +199,7 @@ def name_spans(
             at, _ = inner(data, at, end, SEQUENCE)
         at, _ = inner(data, at, end, SEQUENCE)
         # Version (if told), serial number, algorithm, issuer, validity.
-        for _ in range(5 if data[at] == _VERSION else 4):
+        for _ in range(5 if data[at] == VERSION else 4):
             if at >= until:
                 return [] if at <= end else None
             size = data[at + 1]
@@ -314,17 +320,22 @@ def _common_names(der: bytes, subject: Element, defects: list[str]) -> list[str]
     return found
 
 
-def _issuer(der: bytes, issuer: Element, defects: list[str]) -> tuple[str, str]:
-    """For people, and for comparing; the few issuers of a log come again and again."""
+def _issuer(der: bytes, issuer: Element, defects: list[str]) -> tuple[str, str, str]:
+    """
+    For people, for comparing, and the organisation.
+
+    The few issuers of a log come again and again.
+    """
     start, _, end = issuer
     raw = der[start:end]
     is_short = len(raw) <= _MAX_CACHED_BYTES
-    text, identity, wrong = (_known_issuer if is_short else _read_issuer)(raw)
+    read = _known_issuer if is_short else _read_issuer
+    text, identity, organisation, wrong = read(raw)
     defects.extend(wrong)
-    return text, identity
+    return text, identity, organisation
 
 
-def _read_issuer(raw: bytes) -> tuple[str, str, tuple[str, ...]]:
+def _read_issuer(raw: bytes) -> tuple[str, str, str, tuple[str, ...]]:
     defects: list[str] = []
     content, end = extent(raw, 0, len(raw))
     parts: dict[str, str] = {}
@@ -339,7 +350,8 @@ def _read_issuer(raw: bytes) -> tuple[str, str, tuple[str, ...]]:
         if parts.get(letters)
     )
     country, organisation, name = (parts.get(key, "") for key in ("C", "O", "CN"))
-    return text, issuer_identity(country, organisation, name), tuple(defects)
+    identity = issuer_identity(country, organisation, name)
+    return text, identity, organisation or name, tuple(defects)
 
 
 _known_issuer = lru_cache(maxsize=4096)(_read_issuer)

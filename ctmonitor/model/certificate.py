@@ -30,6 +30,8 @@ class Certificate:
     sha256: str = ""  # likewise
     tbs_sha256: str = ""  # of the TBSCertificate without poison and SCT list
     is_precert: bool | None = None
+    issuer_organisation: str = ""  # O as spelled, or CN where there is none
+    key_sha256: str = ""  # of the SubjectPublicKeyInfo
 
     @property
     def identity(self) -> str:

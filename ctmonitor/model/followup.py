@@ -57,6 +57,8 @@ class Channel(StrEnum):
     FILE = "file"  # a JSON file under Alerts_dir
     NOTIFY = "notify"  # Apprise
     HOOK = "hook"  # a program of the operator's
+    WEBHOOK = "webhook"  # of own domains: an address that takes JSON
+    MAIL = "mail"  # of own domains
 
 
 @dataclass(frozen=True, slots=True)

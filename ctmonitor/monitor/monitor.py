@@ -1,7 +1,7 @@
 """
 The monitor: batches of a source are judged, stored in one transaction, then told.
 
-    Source.batches() -> RuleSet.judge -> Recorder.record -> tell
+    Source.batches() -> RuleSet.judge, RuleSet.own -> Recorder.record -> tell
 
 A batch is finished before the next is asked for, so a cursor never runs ahead of the
 findings. While the store cannot be used the batch at hand is kept and tried again;
@@ -12,8 +12,9 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
@@ -21,9 +22,11 @@ from ctmonitor.errors import StoreError
 from ctmonitor.model.batch import Batch, Cursor, Gap, Malformed, Sighting
 from ctmonitor.model.finding import Finding, Novelty, Recorded
 from ctmonitor.model.name import host_key
+from ctmonitor.model.own import OwnSighting
 from ctmonitor.model.reasons import resemblances
 from ctmonitor.model.text import shortened
 from ctmonitor.model.verdict import Outcome, Reason, Verdict
+from ctmonitor.monitor.own import own_sightings
 from ctmonitor.monitor.tally import Tally
 from ctmonitor.monitor.throttle import Throttle
 from ctmonitor.net.backoff import pause_s
@@ -45,6 +48,10 @@ class Judge(Protocol):
         """The verdict on the names of one sighting."""
         ...
 
+    def own(self, names: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+        """Own domain -> those of a sighting's names that lie in it."""
+        ...
+
 
 class Recorder(Protocol):
     """The store, as the monitor uses it; called from one thread."""
@@ -56,6 +63,7 @@ class Recorder(Protocol):
         cursor: Cursor | None = None,
         *,
         malformed: Sequence[Malformed] = (),
+        own: Sequence[OwnSighting] = (),
     ) -> list[Recorded]:
         """
         Store all of it or nothing; what was told before is `KNOWN`.
@@ -81,6 +89,7 @@ class Forgetful:
         cursor: Cursor | None = None,
         *,
         malformed: Sequence[Malformed] = (),
+        own: Sequence[OwnSighting] = (),
     ) -> list[Recorded]:
         recorded = []
         for finding in findings:
@@ -157,19 +166,21 @@ class Monitor:
         return self.tally
 
     async def _process(self, batch: Batch, worker: ThreadPoolExecutor) -> None:
-        findings: list[Finding] = []
+        judged = _Judged()
         recorded: list[Recorded] = []
         if batch.sightings:
             judge = self._judge
             loop = asyncio.get_running_loop()
-            findings = await loop.run_in_executor(
-                worker, _findings, judge, batch.sightings
-            )
+            judged = await loop.run_in_executor(worker, _judged, judge, batch.sightings)
             self._name_slow_rules(judge)
-        news = findings or batch.gaps or batch.malformed_entries
+        news = judged.findings or judged.own or batch.gaps or batch.malformed_entries
         if news or batch.cursor is not None:
-            recorded = await self._record(findings, batch, worker)
+            recorded = await self._record(judged, batch, worker)
         self.tally.add(batch)
+        self.tally.own += judged.own_count
+        for seen in judged.own:
+            names = shortened(" ".join(seen.claim.names), 1000)
+            log.debug("own domain %s: %s", seen.domain, names)
         for host in recorded:
             if host.novelty is not Novelty.KNOWN:
                 self.tally.findings += 1
@@ -190,15 +201,16 @@ class Monitor:
             )
 
     async def _record(
-        self, findings: list[Finding], batch: Batch, worker: ThreadPoolExecutor
+        self, judged: "_Judged", batch: Batch, worker: ThreadPoolExecutor
     ) -> list[Recorded]:
         loop = asyncio.get_running_loop()
         record = partial(
             self._recorder.record,
-            findings,
+            judged.findings,
             batch.gaps,
             batch.cursor,
             malformed=batch.malformed_entries,
+            own=judged.own,
         )
         attempt = 0
         while True:
@@ -230,13 +242,30 @@ class Monitor:
             return
 
 
-def _findings(judge: Judge, sightings: Sequence[Sighting]) -> list[Finding]:
-    """The sightings with a name to be stored and told."""
-    findings = []
+@dataclass(slots=True)
+class _Judged:
+    """
+    What a batch bears that is to be stored.
+
+    Args:
+        findings: sightings with a name to be stored and told.
+        own: of names in own domains; own_count: of how many sightings.
+    """
+
+    findings: list[Finding] = field(default_factory=list)
+    own: list[OwnSighting] = field(default_factory=list)
+    own_count: int = 0
+
+
+def _judged(judge: Judge, sightings: Sequence[Sighting]) -> _Judged:
+    judged = _Judged()
     for sighting in sightings:
         verdict = judge.judge(sighting.names)
         if verdict.findings:
-            findings.append(Finding(sighting, verdict))
+            judged.findings.append(Finding(sighting, verdict))
+        if own := judge.own(sighting.names):
+            judged.own += own_sightings(sighting, own)
+            judged.own_count += 1
         for name in verdict.names:
             if name.outcome is Outcome.BELOW:
                 log.debug(
@@ -244,7 +273,7 @@ def _findings(judge: Judge, sightings: Sequence[Sighting]) -> list[Finding]:
                     shortened(name.name, 300),
                     shortened("; ".join(_why(name.reasons)), 1000),
                 )
-    return findings
+    return judged
 
 
 def _why(reasons: Sequence[Reason]) -> list[str]:

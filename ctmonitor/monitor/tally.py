@@ -8,11 +8,17 @@ from ctmonitor.model.batch import Batch, Gap
 
 @dataclass(slots=True)
 class Tally:
-    """Counts since the start of a run."""
+    """
+    Counts since the start of a run.
+
+    Args:
+        own: log entries and messages with names of own domains.
+    """
 
     messages: int = 0
     candidates: int = 0
     findings: int = 0
+    own: int = 0
     dropped: int = 0
     reconnects: int = 0
     gaps: int = 0

@@ -36,6 +36,10 @@ _PASSING = frozenset({500, 502, 503, 504})  # may be over at the next attempt
 _Result = TypeVar("_Result")
 
 
+class Refused(SourceError):
+    """An answer that is not taken: too long, or a redirect. It will come again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """
@@ -68,7 +72,9 @@ class Client:
         user_agent: names the tool, and whom to write to.
         route: the proxy, and the authorities that are trusted.
         timeout_s: for a whole call, its redirects and attempts together.
-        retries: further attempts after a status 500, 502, 503 or 504.
+        max_bytes: of a body; limited_by: the setting that says so, for messages.
+        retries: further attempts after a status 500, 502, 503 or 504, of a POST as
+            well; with 0 whatever is asked is sent once.
         threads: calls at the same time.
     """
 
@@ -79,6 +85,7 @@ class Client:
         route: Route | None = None,
         timeout_s: float = 10.0,
         max_bytes: int = 2_000_000,
+        limited_by: str = "",
         retries: int = 2,
         first_pause_s: float = 0.5,
         threads: int = 8,
@@ -87,6 +94,7 @@ class Client:
         self._route = route or Route()
         self._timeout_s = timeout_s
         self._max_bytes = max_bytes
+        self._limit = f"{max_bytes} bytes" + (f" ({limited_by})" if limited_by else "")
         self._retries = retries
         self._first_pause_s = first_pause_s
         self._threads = ThreadPoolExecutor(threads, "api")
@@ -133,11 +141,15 @@ class Client:
         """
         The answer to GET, or to POST with a body; blocks, for any thread.
 
-        A POST is repeated after a passing failure: meant for queries only.
+        A POST is repeated after a passing failure, unless the client has no retries:
+        a query may come twice, what acts may not.
+
+        Args:
+            headers: sent again along a redirect, which stays with the host.
 
         Raises:
-            SourceError: no answer in time, an answer too long, or a redirect that is
-                not followed. The message holds neither query nor headers.
+            Refused: an answer too long, or a redirect that is not followed.
+            SourceError: no answer in time, or none. No message holds query or headers.
         """
         with Deadline(self._timeout_s) as deadline:
             attempt = 0
@@ -166,11 +178,11 @@ class Client:
                 return answer
             target = _joined(url, location)
             if not location or body is not None or not _is_at_home(url, target):
-                raise SourceError(
+                raise Refused(
                     f"{answer.url} redirects to {_shown(target)}, which is not followed"
                 )
             url = target
-        raise SourceError(f"{_shown(url)} redirects more than {_MAX_REDIRECTS} times")
+        raise Refused(f"{_shown(url)} redirects more than {_MAX_REDIRECTS} times")
 
     def _exchanged(
         self,
@@ -222,13 +234,15 @@ class Client:
         return answer, response.headers.get("Location", "")
 
     def _content(self, response: "requests.Response", shown: str) -> bytes:
+        too_long = Refused(f"{shown} sends more than {self._limit}; not read on")
+        told = response.headers.get("Content-Length", "")
+        if told.isdecimal() and int(told[:20]) > self._max_bytes:
+            raise too_long
         content = bytearray()
         for chunk in response.raw.stream(_CHUNK_BYTES, decode_content=False):
             content += chunk
             if len(content) > self._max_bytes:
-                raise SourceError(
-                    f"{shown} sends more than {self._max_bytes} bytes; not read on"
-                )
+                raise too_long
         return bytes(content)
 
     def _proxies(self, url: str) -> dict[str, str]:

@@ -58,6 +58,10 @@ class Deadline:
         self._connections.append(connection)
         return connection
 
+    def also(self, connection: Any) -> None:
+        """Shuts the socket that is in `connection.sock` at the end, too."""
+        self._connections.append(connection)
+
     def _watch(self) -> None:
         if self._done.wait(max(0.0, self.remaining_s())):
             return

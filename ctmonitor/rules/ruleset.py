@@ -15,6 +15,7 @@ from ctmonitor.rules.evidence import evidence
 from ctmonitor.rules.hostname import MAX_CHARACTERS, HostName, host_name
 from ctmonitor.rules.keywords import Keywords
 from ctmonitor.rules.lookalike import LookAlikes
+from ctmonitor.rules.own import OwnDomains
 from ctmonitor.rules.pattern import TIME_LIMIT_S, compiled
 from ctmonitor.rules.popular import PopularDomains
 from ctmonitor.rules.prefilter import FOLDING_TO_ASCII, Prefilter
@@ -47,6 +48,7 @@ class Rules:
         popular: of `PopularFile`.
         alert_score: from which score on a look-alike is a finding, 1 or more.
         weights: of the parts of that score, one for each of `weights.WEIGHTS`.
+        own: domains of `[OWN]`, which make no finding.
     """
 
     keywords: str
@@ -58,6 +60,7 @@ class Rules:
     popular: PopularDomains = field(default_factory=PopularDomains)
     alert_score: int = 100
     weights: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULTS))
+    own: tuple[str, ...] = ()
 
 
 class RuleSet:
@@ -70,6 +73,7 @@ class RuleSet:
         self._keywords = Keywords(rules.keywords)
         self._blacklist = compiled(rules.blacklist) if rules.blacklist else None
         self._look_alikes = LookAlikes(rules.brands) if rules.brands else None
+        self._own = OwnDomains(rules.own)
         self._brands = {brand.name: brand for brand in rules.brands}
         branches: defaultdict[bytes, list[int]] = defaultdict(list)
         for number, branch in enumerate(self._keywords.branches):
@@ -111,7 +115,7 @@ class RuleSet:
             marks: what the format of the bytes can hide a literal behind, as `\\u` in
                 JSON.
             odd: expressions of Hyperscan for names of which no literal tells what
-                expressions and look-alikes find in them.
+                expressions, look-alikes and own domains find in them.
         """
         found = self._compiled(marks, odd)
         if self._look_alikes is not None:
@@ -129,7 +133,10 @@ class RuleSet:
             expressions += self._look_alikes.expressions
         if self._decodes:
             hiding.append(_A_LABEL)
+        if self._decodes or self._own:
             expressions += odd
+        # No rule is to look at what holds an own domain.
+        hiding += self._own.literals
         found = Prefilter(self._literals, [*hiding, *marks], expressions)
         self._names = found.twin()
         if self._look_alikes is not None:
@@ -154,6 +161,10 @@ class RuleSet:
         in `timeouts`.
         """
         return self._judged(self._look_at(name))
+
+    def own(self, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """Own domain -> the names of a certificate that lie in it; see `OwnDomains`."""
+        return self._own.of(names)
 
     def _judged(self, name: "_Name") -> NameVerdict:
         if name.has_no_hit and not self.unfilterable:
@@ -283,16 +294,18 @@ class RuleSet:
             allowed_by=self._allowing(looked),
             is_popular=host.registrable in self.rules.popular,
             near=tuple(sorted(self._near(looked, verdict), key=lambda n: n.missing)),
-            notes=tuple(self._notes(host)),
+            notes=tuple(self._notes(name, host)),
         )
 
-    def _notes(self, host: HostName) -> Iterator[str]:
+    def _notes(self, name: str, host: HostName) -> Iterator[str]:
         for label, decoded in zip(host.labels, host.unicode, strict=True):
             if label.startswith("xn--") and label == decoded:
                 shown = shortened(label, 80)
                 yield f"The label {shown} is no punycode and stands as it is."
         if host.at < 0:
             yield "The name has no registrable domain."
+        for domain in self._own.of([name]):
+            yield f"The name is in {domain}, which watchdomains.py watches."
         if self._look_alikes and (owner := self._look_alikes.owner(host)):
             yield f"The name is in an own domain of {owner}, so it is no look-alike."
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from ctmonitor.ct.certificate import tbs_sha256
+from ctmonitor.ct.certificate import key_sha256, tbs_sha256
 from ctmonitor.errors import FormatError
 from ctmonitor.model.batch import Sighting
 from ctmonitor.model.certificate import (
@@ -327,13 +327,14 @@ def _certificate(
     sha1 = fields.hexadecimal(leaf, "fingerprint", 40)
     sha1 = sha1 or fields.hexadecimal(leaf, "sha1", 40)
     sha256 = fields.hexadecimal(leaf, "sha256", 64)
-    tbs = ""
+    tbs = key = ""
     if der := _der(fields.text(leaf, "as_der")):
         # The bytes know better than what a server says of them.
         sha1 = hashlib.sha1(der, usedforsecurity=False).hexdigest()
         sha256 = hashlib.sha256(der).hexdigest()
         try:
             tbs = tbs_sha256(der)
+            key = key_sha256(der)
         except FormatError:
             fields.wrong("as_der", "a certificate")
     entry_type = data.get("update_type")
@@ -350,6 +351,8 @@ def _certificate(
         sha256="" if sha256 == SHA256_OF_NOTHING else sha256,
         tbs_sha256=tbs,
         is_precert=entry_type == "PrecertLogEntry" if entry_type else None,
+        issuer_organisation=organisation or issuer_cn,
+        key_sha256=key,
     )
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import (
     exists,
     func,
     literal_column,
+    not_,
     or_,
     select,
 )
@@ -32,6 +33,7 @@ from ctmonitor.store.schema import (
 _ITEMS_AT_ONCE = 500
 _MINUTE = timedelta(minutes=1)
 _DUE, _SENT, _DEAD = "due", "sent", "dead"
+OWN = "own:"  # how keys begin of what is told of own domains
 
 
 def put_into_outbox(
@@ -66,16 +68,29 @@ def put_into_outbox(
         connection.execute(known, some)
 
 
+def release_leases(connection: Connection, owner: str) -> None:
+    """Makes what `owner` has leased due again, in the caller's transaction."""
+    release = OUTBOX.update().values(lease_until="", lease_owner="")
+    held = (OUTBOX.c.state == _DUE) & (OUTBOX.c.lease_owner == text(owner))
+    connection.execute(release.where(held))
+
+
 class Outbox:
     """
     The sender's side: items that are due, and what came of them.
 
     Any thread and process may call at any time. Every method raises StoreUnavailable
     or StoreError when the database fails; then nothing was written.
+
+    Args:
+        is_own: it sends what is told of own domains, and that alone; else all the rest.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, is_own: bool = False) -> None:
         self._database = database
+        key = OUTBOX.c.key
+        own = and_(key >= OWN, key < OWN[:-1] + chr(ord(OWN[-1]) + 1))
+        self._is_ours = own if is_own else not_(own)
 
     def due(
         self, now: datetime, limit: int, lease_s: float, owner: str
@@ -94,6 +109,7 @@ class Outbox:
         query = (
             select(OUTBOX)
             .where(c.state == _DUE, c.next_attempt <= moment, c.lease_until <= moment)
+            .where(self._is_ours)
             .order_by(c.next_attempt, c.id)
             .limit(limit)
             .with_for_update(skip_locked=True)
@@ -250,21 +266,19 @@ class Outbox:
         """Makes items that failed due now; leases and attempts stay as they are."""
         moment = moment_text(now)
         waiting = (OUTBOX.c.state == _DUE) & (OUTBOX.c.next_attempt > moment)
+        hasten = OUTBOX.update().where(waiting, self._is_ours)
         with self._database.writing() as connection:
-            connection.execute(
-                OUTBOX.update().where(waiting).values(next_attempt=moment)
-            )
+            connection.execute(hasten.values(next_attempt=moment))
 
     def release(self, owner: str) -> None:
         """Gives the leases of `owner` back; nothing counts as an attempt."""
-        release = OUTBOX.update().values(lease_until="", lease_owner="")
-        held = (OUTBOX.c.state == _DUE) & (OUTBOX.c.lease_owner == text(owner))
         with self._database.writing() as connection:
-            connection.execute(release.where(held))
+            release_leases(connection, owner)
 
     def forget(self, before: datetime) -> int:
         """
-        Removes items that were put in before `before`, and were sent or given up.
+        Removes items that were put in before `before`, and were sent or given up,
+        whoever sends them.
 
         It goes in steps: when one fails, those before it stay.
 
@@ -307,7 +321,7 @@ class Outbox:
         return self._count(OUTBOX.c.state == _DEAD)
 
     def _count(self, *which: ColumnElement[bool]) -> int:
-        query = select(func.count()).select_from(OUTBOX).where(*which)
+        query = select(func.count()).select_from(OUTBOX).where(self._is_ours, *which)
         with self._database.sharing() as connection:
             return connection.execute(query).scalar_one()
 

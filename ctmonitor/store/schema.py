@@ -21,7 +21,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, Boolean, Column, Integer, MetaData, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
 
 # PostgreSQL cuts longer names without a word.
 MAX_TABLE_NAME_BYTES = 63
@@ -206,6 +215,35 @@ BUDGET = Table(
     Column("name", Text, primary_key=True),
     Column("day", Text, primary_key=True),  # 2026-11-21, UTC
     Column("spent", _BIG, nullable=False),
+)
+
+# Watched domains; beside them what they share, and documents that were set aside.
+OWN_STATE = Table(
+    "ctm_own_state",
+    _METADATA,
+    Column("name", Text, primary_key=True),
+    Column("document", LargeBinary, nullable=False),  # JSON, gzip
+    Column("updated_at", Text, nullable=False),
+)
+
+OWN_LOCK = Table(
+    "ctm_own_lock",
+    _METADATA,
+    Column("name", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("lease_until", Text, nullable=False),
+)
+
+# Certificates for watched domains, as the daemon saw them; numbers are never given
+# twice, whatever was removed.
+OWN_SIGHTING = Table(
+    "ctm_own_sighting",
+    _METADATA,
+    Column("number", _BIG, primary_key=True),
+    Column("domain", Text, nullable=False),
+    Column("entry", Text, nullable=False),  # SHA-256 of what is the same again
+    Column("claim", Text, nullable=False),  # JSON
+    Column("recorded_at", Text, nullable=False),
 )
 
 OUR_TABLES = tuple(_METADATA.sorted_tables)

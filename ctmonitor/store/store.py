@@ -33,6 +33,7 @@ from ctmonitor.model.batch import Cursor, Gap, Malformed
 from ctmonitor.model.clock import now_utc, utc_text
 from ctmonitor.model.finding import Finding, Novelty, Recorded
 from ctmonitor.model.followup import OutboxItem
+from ctmonitor.model.own import OwnSighting
 from ctmonitor.model.text import shortened
 from ctmonitor.store.engine import (
     BatchInsert,
@@ -49,6 +50,8 @@ from ctmonitor.store.issuances import record_issuances
 from ctmonitor.store.memory import Memory
 from ctmonitor.store.migrations import migrate
 from ctmonitor.store.outbox import Outbox, put_into_outbox
+from ctmonitor.store.ownsightings import OwnSightings, record_sightings
+from ctmonitor.store.ownstates import DatabaseStates
 from ctmonitor.store.rows import (
     Children,
     Row,
@@ -222,6 +225,7 @@ class Store:
         outbox_of: OutboxOf | None = None,
         *,
         malformed: Sequence[Malformed] = (),
+        own: Sequence[OwnSighting] = (),
     ) -> list[Recorded]:
         """
         What each host of each finding was to the store; all is durable at return.
@@ -235,12 +239,13 @@ class Store:
             outbox_of: makes alerts of the hosts that are to be told, which are stored
                 with them; it may be called more than once.
             malformed: stored once each, and of each log MAX_MALFORMED_A_DAY a day.
+            own: sightings for watched domains, stored once each.
 
         Raises:
             StoreUnavailable: nothing was written; call again with the same arguments.
             StoreError: nothing was written, and waiting will not help.
         """
-        if not findings and not gaps and not malformed and cursor is None:
+        if not (findings or gaps or malformed or own) and cursor is None:
             return []
         now = self._now()
         told = told_of(findings)
@@ -255,6 +260,8 @@ class Store:
                     connection.execute(self._insert_gap, [gap_row(gap) for gap in gaps])
                 if malformed:
                     self._write_malformed(connection, malformed, now)
+                if own:
+                    record_sightings(self._database, connection, own, now)
                 if cursor is not None:
                     row = {"source": cursor.source, "position": cursor.position}
                     connection.execute(
@@ -281,6 +288,14 @@ class Store:
     def outbox(self) -> Outbox:
         """The alerts that are to be sent; open as long as the store is."""
         return Outbox(self._database)
+
+    def own_states(self) -> DatabaseStates:
+        """What is remembered of watched domains; open as long as the store is."""
+        return DatabaseStates(self._database, self._now)
+
+    def own_sightings(self) -> OwnSightings:
+        """What the daemon saw for watched domains; open as long as the store is."""
+        return OwnSightings(self._database)
 
     def memory(self) -> Memory:
         """What is remembered for enrichers; open as long as the store is."""

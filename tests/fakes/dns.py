@@ -51,7 +51,8 @@ class DnsServer:
     """
     Args:
         table: records by name and type; names and targets in A-labels.
-        scripts: names that are answered by a function instead.
+        scripts: names (`x.test`), or one kind for a name (`x.test AAAA`), that are
+            answered by a function instead.
     """
 
     def __init__(
@@ -120,11 +121,13 @@ class DnsServer:
         assert isinstance(query, dns.message.QueryMessage)
         question = query.question[0]
         name = question.name.to_text(omit_final_dot=True)
-        self.questions.append((name, dns.rdatatype.to_text(question.rdtype)))
+        kind = dns.rdatatype.to_text(question.rdtype)
+        self.questions.append((name, kind))
         if is_tcp:
             self.over_tcp.append(name)
-        if name in self.scripts:
-            return self.scripts[name](query)
+        script = self.scripts.get(f"{name} {kind}") or self.scripts.get(name)
+        if script is not None:
+            return script(query)
         response = self._response(query)
         limit = 65535 if is_tcp else max(query.payload, 512)
         try:

@@ -105,7 +105,7 @@ class Mailbox:
         return "250 OK"
 
 
-class _AnyPort(Controller):
+class AnyPort(Controller):
     """aiosmtpd checks its start by connecting, to the port it was given."""
 
     def _trigger_server(self) -> None:
@@ -118,7 +118,7 @@ class _AnyPort(Controller):
 def mailbox() -> Iterator[Mailbox]:
     """A mail server on a free port of 127.0.0.1."""
     box = Mailbox()
-    controller = _AnyPort(box, hostname="127.0.0.1", port=0)
+    controller = AnyPort(box, hostname="127.0.0.1", port=0)
     controller.start()
     box.port = controller.port
     try:

@@ -194,20 +194,21 @@ def run(
 
 
 class Daemon:
-    """certstreammonitor.py while it runs; killed at the end of the `with` block."""
+    """A program while it runs; killed at the end of the `with` block."""
 
     def __init__(
         self,
         config: Path,
         *arguments: str,
         env: dict[str, str] | None = None,
+        command: str = "certstreammonitor.py",
     ) -> None:
         self._changed = threading.Condition()
         self._lines: dict[str, list[str]] = {"out": [], "err": []}
         self.process = subprocess.Popen(
             [
                 sys.executable,
-                CHECKOUT / "certstreammonitor.py",
+                CHECKOUT / command,
                 *("-c", config.name, *arguments),
             ],
             cwd=config.parent,

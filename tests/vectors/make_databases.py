@@ -5,7 +5,8 @@ Version 0 is a file as CertStreamMonitor leaves it: its table alone. Run as
 `python -m tests.vectors.make_databases`; needed again only when a step is added to
 `ctmonitor.store.migrations`, before which the file of the present version is made with
 the program as released: version 1 with that of commit 254c167, version 2 with that of
-commit 651a99d, version 3 with that of commit b4b4329.
+commit 651a99d, version 3 with that of commit b4b4329, version 4 with that of commit
+21a1746.
 """
 
 import shutil

@@ -24,14 +24,16 @@ def config(tmp_path: Path) -> Config:
 def _root_logger_as_it_was() -> Iterator[None]:
     root = logging.getLogger()
     level, handlers, raising = root.level, root.handlers[:], logging.raiseExceptions
-    websocket = logging.getLogger("websocket").level
+    libraries = ["websocket", "urllib3", "botocore", "boto3"]
+    levels = {name: logging.getLogger(name).level for name in libraries}
     yield
     for handler in root.handlers[:]:
         if handler not in handlers:
             root.removeHandler(handler)
             handler.close()
     root.setLevel(level)
-    logging.getLogger("websocket").setLevel(websocket)
+    for name, before in levels.items():
+        logging.getLogger(name).setLevel(before)
     logging.raiseExceptions = raising
 
 
@@ -93,3 +95,40 @@ def test_a_log_file_that_cannot_be_written_is_a_setting_to_be_changed(
     chosen = replace(config, log_type="file", log_file=str(path))
     with pytest.raises(ConfigError, match=r"\[LOGGING\] LogFile: .*LogType = stderr"):
         logs.configure(chosen, verbose=False)
+
+
+def test_libraries_do_not_tell_addresses_that_are_secrets(
+    config: Config, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure(
+        replace(config, log_type="stderr", log_level=logging.DEBUG), verbose=True
+    )
+    logging.getLogger("urllib3.connectionpool").debug("POST /services/SECRET")
+    logging.getLogger("botocore.auth").debug("x-amz-security-token:SECRET")
+    logging.getLogger("ctmonitor").debug("ours")
+    err = capsys.readouterr().err
+    assert "ours" in err
+    assert "SECRET" not in err
+
+
+def test_a_runtime_keeps_its_own_handlers(
+    config: Config, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    before = logging.getLogger().handlers[:]
+    to_file = replace(config, log_file=str(tmp_path / "x.log"), log_level=logging.INFO)
+    for _ in range(2):  # a warm start
+        logs.within_a_runtime(to_file)
+    assert logging.getLogger().handlers == before
+    assert logging.getLogger().level == logging.INFO
+    assert not (tmp_path / "x.log").exists()
+
+
+def test_without_a_handler_of_a_runtime_it_is_standard_error(
+    config: Config, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    for _ in range(2):
+        logs.within_a_runtime(replace(config, log_type="file"))
+    logging.getLogger("a").error("once\n")
+    assert capsys.readouterr().err.endswith(" ERROR once\\x0a\n")
+    assert len(logging.getLogger().handlers) == 1

@@ -31,6 +31,7 @@ print(*(name for name in {_HEAVY} if name in sys.modules))
         ("gethost", ""),
         ("scanhost", "aiohttp cryptography"),
         ("certstreammonitor", "certstream cryptography hyperscan"),
+        ("watchdomains", ""),
         ("ctstream", "aiohttp certstream cryptography hyperscan"),
     ],
 )

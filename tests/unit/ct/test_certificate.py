@@ -1,20 +1,22 @@
-"""TBS hashes: a precertificate and its certificate are one."""
+"""TBS hashes: a precertificate and its certificate are one; hashes of keys."""
 
 import base64
 import gzip
 import hashlib
 import json
+from collections.abc import Callable
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.utils import CryptographyDeprecationWarning
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctmonitor.ct.certificate import tbs_sha256
+from ctmonitor.ct.certificate import key_sha256, tbs_sha256
 from ctmonitor.errors import FormatError
 from tests.data import shared, vector_messages
+from tests.unit.ct import making
 
 
 def _leaves(name: str) -> list[tuple[str, bytes]]:
@@ -90,23 +92,53 @@ def test_agrees_with_cryptography_on_recorded_leaf_certificates() -> None:
     assert checked > 100
 
 
-@given(st.binary(max_size=300))
-def test_any_bytes_give_a_hash_or_a_format_error(der: bytes) -> None:
+def test_the_key_is_the_one_that_cryptography_finds() -> None:
+    leaves = [*_leaves("rust_live_ct_full.jsonl"), *_leaves("go_1.9_full.jsonl")]
+    kinds = set()
+    for kind, der in leaves:
+        key = x509.load_der_x509_certificate(der).public_key()
+        info = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        assert key_sha256(der) == hashlib.sha256(info).hexdigest()
+        kinds.add(kind)
+    assert kinds == {"PrecertLogEntry", "X509LogEntry"}
+
+
+def test_a_certificate_without_version_has_a_key_too() -> None:
+    """Of version 1, which is the default and not told."""
+    key = making.der(0x30, making.der(0x30, making.oid("1.3.101.112")))
+    fields = [making.der(0x02, b"\1"), *[making.der(0x30)] * 4, key]
+    made = making.certificate(making.der(0x30, *fields))
+    assert key_sha256(made) == hashlib.sha256(key).hexdigest()
+
+
+@pytest.mark.parametrize("key", [[], [making.der(0x04, b"no key")]])
+def test_a_certificate_without_key_is_named(key: list[bytes]) -> None:
+    fields = [making.der(0x02, b"\1"), *[making.der(0x30)] * 4, *key]
+    with pytest.raises(FormatError, match="no public key"):
+        key_sha256(making.certificate(making.der(0x30, *fields)))
+
+
+@pytest.mark.parametrize("digest", [tbs_sha256, key_sha256])
+@given(der=st.binary(max_size=300))
+def test_any_bytes_give_a_hash_or_a_format_error(
+    digest: Callable[[bytes], str], der: bytes
+) -> None:
     try:
-        assert len(tbs_sha256(der)) == 64
+        assert len(digest(der)) == 64
     except FormatError:
         return
 
 
-@given(st.data())
+@pytest.mark.parametrize("digest", [tbs_sha256, key_sha256])
+@given(data=st.data())
 def test_a_changed_certificate_gives_a_hash_or_a_format_error(
-    data: st.DataObject,
+    digest: Callable[[bytes], str], data: st.DataObject
 ) -> None:
     der = bytearray(_leaves("go_1.9_full.jsonl")[0][1])
     at = data.draw(st.integers(0, len(der) - 1))
     der[at] = data.draw(st.integers(0, 255))
     try:
-        assert len(tbs_sha256(bytes(der[: data.draw(st.integers(0, len(der)))]))) == 64
+        assert len(digest(bytes(der[: data.draw(st.integers(0, len(der)))]))) == 64
     except FormatError:
         return
 

@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctmonitor.ct.certificate import tbs_sha256
+from ctmonitor.ct.certificate import key_sha256, tbs_sha256
 from ctmonitor.ct.der import SEQUENCE, inner
 from ctmonitor.ct.entry import LogEntry
 from ctmonitor.ct.x509 import MAX_NAMES, certificate_of, name_spans
@@ -243,6 +243,8 @@ def test_fields_are_those_that_a_feed_tells() -> None:
         assert certificate.subject_cn == (leaf["subject"].get("CN") or "")
         assert certificate.fingerprint == leaf["fingerprint"]
         assert certificate.serial == int(leaf["serial_number"], 16)
+        assert certificate.issuer_organisation == leaf["issuer"]["O"]
+        assert certificate.key_sha256 == key_sha256(data)
         assert certificate.not_before == datetime.fromtimestamp(leaf["not_before"], UTC)
 
 
@@ -260,6 +262,7 @@ def test_of_a_precertificate_the_signed_tbs_certificate_counts() -> None:
     assert certificate.tbs_sha256 == hashlib.sha256(tbs).hexdigest()
     assert certificate.sha256 == hashlib.sha256(other).hexdigest()
     assert certificate.sha1 == hashlib.sha1(other, usedforsecurity=False).hexdigest()
+    assert certificate.key_sha256 == key_sha256(making.certificate(tbs))
     without, _ = certificate_of(precert_entry(tbs))
     assert (without.sha1, without.sha256) == ("", "")
 
@@ -574,6 +577,9 @@ def test_an_issuer_is_told_as_feeds_do() -> None:
     certificate = read(tbs_certificate("a.example", issuer=issuer))
     assert certificate.issuer_dn == "/C=US/CN=E7/O=Let's  Encrypt"
     assert certificate.issuer_id == "us|let's encrypt|e7"
+    assert certificate.issuer_organisation == "Let's  Encrypt"
+    alone = read(tbs_certificate(issuer=[attribute(COMMON_NAME, "Own CA")]))
+    assert alone.issuer_organisation == "Own CA"
     nobody = read(tbs_certificate("a.example", issuer=()))
     assert (nobody.issuer_dn, nobody.issuer_id) == ("", "")
     long = [attribute(ORGANISATION, "o" * 5000)]

@@ -10,8 +10,10 @@ import pytest
 from ctmonitor.errors import SourceError, StoreError, StoreUnavailable
 from ctmonitor.model.batch import Batch, Counts, Cursor, Gap, Malformed, Sighting
 from ctmonitor.model.finding import Finding, Novelty, Recorded
+from ctmonitor.model.own import OwnSighting
 from ctmonitor.monitor import monitor as module
 from ctmonitor.monitor.monitor import Forgetful, Monitor, Recorder
+from ctmonitor.rules.allowlist import parse_allowlist
 from ctmonitor.rules.ruleset import Rules, RuleSet
 from ctmonitor.sources.base import Scanner
 from ctmonitor.store.queries import open_reader
@@ -60,6 +62,7 @@ class Failing(Forgetful):
         super().__init__()
         self._failures = list(failures)
         self.calls: list[tuple[Sequence[Finding], Sequence[Gap], Cursor | None]] = []
+        self.own: list[Sequence[OwnSighting]] = []
 
     def record(
         self,
@@ -68,11 +71,13 @@ class Failing(Forgetful):
         cursor: Cursor | None = None,
         *,
         malformed: Sequence[Malformed] = (),
+        own: Sequence[OwnSighting] = (),
     ) -> list[Recorded]:
         self.calls.append((findings, gaps, cursor))
+        self.own.append(own)
         if self._failures:
             raise self._failures.pop(0)
-        return super().record(findings, gaps, cursor, malformed=malformed)
+        return super().record(findings, gaps, cursor, malformed=malformed, own=own)
 
 
 def run(
@@ -139,6 +144,47 @@ def test_a_batch_is_stored_before_the_next_is_asked_for() -> None:
         recorder,
     )
     assert stored == [1, 2]
+
+
+@pytest.mark.usefixtures("no_pauses")
+def test_names_in_own_domains_are_stored_and_not_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Whatever rules, allow-list and block list say of them."""
+    caplog.set_level(logging.DEBUG)
+    judge = RuleSet(
+        Rules(
+            "paypal|login",
+            "blocked",
+            allowed=parse_allowlist("allowed.example.com\n", "allow.txt"),
+            own=("example.com", "example.org"),
+        )
+    )
+    recorder = Failing(StoreUnavailable("It is locked."))
+    told: list[Recorded] = []
+    source = Batches(
+        batch("www.example.com", "x.test", cursor="1"),
+        batch("x.test"),
+        batch("login.allowed.example.com", "login-blocked.example.org"),
+        batch("login.example.com", "login.test"),
+    )
+    running = Monitor(source, judge, recorder, told.append)
+    asyncio.run(running.run())
+    assert [one.host for one in told] == ["login.example.com", "login.test"]
+    assert [
+        [(seen.domain, *seen.claim.names) for seen in own] for own in recorder.own
+    ] == [
+        [("example.com", "www.example.com")],
+        [("example.com", "www.example.com")],  # once more, since it failed
+        [
+            ("example.com", "login.allowed.example.com"),
+            ("example.org", "login-blocked.example.org"),
+        ],
+        [("example.com", "login.example.com")],
+    ]
+    assert running.tally.own == 4
+    shown = [r.getMessage() for r in caplog.records if r.levelno == logging.DEBUG]
+    assert shown.count("own domain example.com: www.example.com") == 1
 
 
 def test_nothing_is_stored_for_a_batch_without_news() -> None:

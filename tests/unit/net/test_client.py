@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ctmonitor.errors import FormatError, SourceError
-from ctmonitor.net.client import Client
+from ctmonitor.net.client import Client, Refused
 from ctmonitor.net.route import Proxy, Route
 from tests.fakes.api import FAILURES, ApiServer, Reply
 from tests.fakes.proxies import microsocks, tinyproxy
@@ -19,13 +19,20 @@ DIRECT = Route(use_environment=False)
 
 
 def client(
-    route: Route = DIRECT, *, timeout_s: float = 5.0, max_bytes: int = 100_000
+    route: Route = DIRECT,
+    *,
+    timeout_s: float = 5.0,
+    max_bytes: int = 100_000,
+    limited_by: str = "",
+    retries: int = 2,
 ) -> Client:
     return Client(
         "ctmonitor-test (mailto:soc@example.org)",
         route=route,
         timeout_s=timeout_s,
         max_bytes=max_bytes,
+        limited_by=limited_by,
+        retries=retries,
         first_pause_s=0.001,
     )
 
@@ -86,6 +93,42 @@ def test_a_failure_that_stays_is_told_after_two_more_attempts() -> None:
         found = api.fetch(f"{server.url}/")
     assert (found.status, found.body) == (503, b"later")
     assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("body", [None, b"{}"], ids=["GET", "POST"])
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_a_client_without_retries_asks_once(status: int, body: bytes | None) -> None:
+    reply = Reply(status, b"later", {"Retry-After": "0"})
+    with ApiServer(lambda request: reply) as server, client(retries=0) as api:
+        assert api.fetch(f"{server.url}/", body=body).status == status
+    assert len(server.requests) == 1
+
+
+def test_a_post_whose_answer_never_came_is_not_sent_again() -> None:
+    """Nobody knows whether it was acted upon."""
+    taken = 0
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def hang_up() -> None:
+        nonlocal taken
+        with contextlib.suppress(OSError):  # the listener is shut
+            while True:
+                peer, _ = listener.accept()
+                with peer:
+                    peer.recv(65536)
+                    taken += 1
+
+    thread = threading.Thread(target=hang_up)
+    thread.start()
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    try:
+        with client() as api, pytest.raises(SourceError, match="cannot be read"):
+            api.fetch(url, body=b"{}")
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        listener.close()
+    assert taken == 1
 
 
 @pytest.mark.parametrize(
@@ -154,8 +197,21 @@ def test_the_size_limit_is_exact(extra: int, is_read: bool) -> None:
         if is_read:
             assert len(api.fetch(f"{server.url}/").body) == 1000
         else:
-            with pytest.raises(SourceError, match="more than 1000 bytes"):
+            with pytest.raises(Refused, match="more than 1000 bytes"):
                 api.fetch(f"{server.url}/")
+
+
+def test_an_answer_announced_as_too_long_is_not_waited_for() -> None:
+    """The 200 MB would come, one byte an hour."""
+    reply = Reply(body=b"[]", missing=200_000_000, drip_s=3600)
+    with (
+        ApiServer(lambda request: reply) as server,
+        client(limited_by="[OWN] Max_Answer_MB") as api,
+        pytest.raises(
+            Refused, match=r"more than 100000 bytes \(\[OWN\] Max_Answer_MB\)"
+        ),
+    ):
+        api.fetch(f"{server.url}/")
 
 
 def test_a_body_shorter_than_announced_is_no_answer() -> None:
@@ -192,17 +248,32 @@ def test_a_redirect_on_the_same_server_is_followed() -> None:
     assert [request.path for request in server.requests] == ["/old", "/new"]
 
 
-def test_a_redirect_to_another_server_is_not_followed() -> None:
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_to_another_server_is_not_followed(status: int) -> None:
+    """The other one is never spoken to, so a key cannot go there."""
     with ApiServer(lambda request: Reply(body=b"{}")) as canary:
-        reply = Reply(302, headers={"Location": f"{canary.url}/x?secret=1"})
+        reply = Reply(status, headers={"Location": f"{canary.url}/x?secret=1"})
         with (
             ApiServer(lambda request: reply) as server,
             client() as api,
-            pytest.raises(SourceError, match="not followed") as caught,
+            pytest.raises(Refused, match="not followed") as caught,
         ):
-            api.fetch(f"{server.url}/")
+            api.fetch(f"{server.url}/", headers={"Authorization": "Bearer s3cret"})
     assert canary.requests == []
+    assert server.requests[0].headers["authorization"] == "Bearer s3cret"
     assert "secret" not in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_headers_go_along_a_redirect_on_the_same_server() -> None:
+    def answer(request):
+        if request.path == "/old":
+            return Reply(307, headers={"Location": "/new"})
+        return Reply(body=b"{}")
+
+    with ApiServer(answer) as server, client() as api:
+        api.fetch(f"{server.url}/old", headers={"Authorization": "Bearer k"})
+    assert [one.headers["authorization"] for one in server.requests] == ["Bearer k"] * 2
 
 
 @pytest.mark.parametrize(

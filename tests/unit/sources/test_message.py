@@ -40,6 +40,8 @@ def test_elixir_lite_of_2022() -> None:
         "github.leroymerlln.com",
     )
     assert certificate.issuer_dn == "/C=US/CN=R3/O=Let's Encrypt"
+    assert certificate.issuer_organisation == "Let's Encrypt"
+    assert certificate.key_sha256 == ""
     assert certificate.serial == 0x3DF149200267A66A3D18B019E6DF1203C75
     assert (sighting.log, sighting.index) == (
         "https://ct.googleapis.com/logs/xenon2023",
@@ -78,6 +80,8 @@ def test_rust_full_leaves_absent_fields_out_and_brings_the_certificate() -> None
     assert certificate.fingerprint.startswith("30:AF:23:FE:9B")
     assert certificate.serial == 0xB99764012EA87DB00E6A7788EBE7C44B
     assert len(certificate.tbs_sha256) == 64
+    assert certificate.key_sha256.startswith("ce45f48da0439091")
+    assert certificate.issuer_organisation == "Google Trust Services"
     assert utc_text(certificate.not_before) == "2026-05-20T17:48:12"
 
 

@@ -602,8 +602,9 @@ SETTINGS: tuple[Setting, ...] = (
         key="Keep_Days",
         attribute="keep_days",
         kind=Kind.INTEGER,
-        help="How long sent alerts, visits to hosts no longer followed, and records of "
-        "malformed entries are kept; 0 is for ever",
+        help="How long sent alerts, visits to hosts no longer followed, records of "
+        "malformed entries, and sightings of own domains that nobody took up are kept; "
+        "0 is for ever",
         default="365",
         unit="days",
         minimum=0,

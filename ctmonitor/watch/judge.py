@@ -273,10 +273,16 @@ class _Bench:
         has_ended = is_expired(certificate, self._now)
         if has_news("names"):
             self._names(change, has_ended)
+        if not _is_issuance(certificate):
+            return
+        # Until now it was a sighting of names alone.
+        is_found_out = change.learned >= {"issuer", "not_before"}
+        if has_news("names") or is_found_out:
             self._wildcard(change, has_ended)
         if has_ended:
             return
-        if change.is_new and not change.is_silent:
+        is_silent = change.is_silent or certificate.is_baseline
+        if (change.is_new or is_found_out) and not is_silent:
             self._new(change)
         if has_news("not_before", "not_after"):
             self._lifetime(change)
@@ -515,6 +521,22 @@ def _alert_id(kind: AlertType, domain: str, owner: str, extra: str) -> str:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _is_issuance(certificate: OwnCertificate) -> bool:
+    """
+    Whether anything is known of it but names, as a feed of domains sends them alone.
+
+    The same certificate comes from another source, and is told then.
+    """
+    return bool(
+        certificate.issuer.dn
+        or certificate.issuer.organisation
+        or certificate.serial
+        or certificate.tbs_sha256
+        or certificate.not_before
+        or certificate.not_after
+    )
 
 
 def _without_star(name: str) -> str:

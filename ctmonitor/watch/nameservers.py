@@ -13,6 +13,8 @@ from ctmonitor.watch.subdomains import resolve
 
 # Names are looked up in each run of a day, but not every quarter of an hour.
 _FRESH = timedelta(hours=6)
+# Certificates: a first run has thousands, and each of 100 names takes 2 kB a name.
+_AT_ONCE = 50
 
 
 class NameServers:
@@ -26,14 +28,18 @@ class NameServers:
         self, certificates: Sequence[OwnCertificate]
     ) -> Mapping[str, CaaVerdict]:
         """What CAA says now of each certificate, by its id."""
-        verdicts = await asyncio.gather(
-            *(
-                self._caa.check(each.names, caa_identifiers(each.issuer))
-                for each in certificates
+        found: dict[str, CaaVerdict] = {}
+        for start in range(0, len(certificates), _AT_ONCE):
+            some = certificates[start : start + _AT_ONCE]
+            verdicts = await asyncio.gather(
+                *(
+                    self._caa.check(each.names, caa_identifiers(each.issuer))
+                    for each in some
+                )
             )
-        )
-        pairs = zip(certificates, verdicts, strict=True)
-        return {certificate.id: verdict for certificate, verdict in pairs}
+            ids = (each.id for each in some)
+            found.update(zip(ids, verdicts, strict=True))
+        return found
 
     async def resolve(self, state: DomainState, now: str) -> list[str]:
         """Looks the names of a domain up that were not for some hours."""

@@ -1,15 +1,18 @@
 """`handler`, the function of AWS Lambda: its settings. Its work: tests/programs."""
 
 import logging
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from ctmonitor.cli.watchdomains import handler
 from ctmonitor.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(autouse=True)
@@ -77,16 +80,26 @@ def test_a_file_without_domains_is_told(
         handler({}, None)
 
 
-def test_a_directory_is_a_state_as_well(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_directory_is_a_state_as_well(tmp_path: Path) -> None:
     """As one that a network file system brings; and what is not packed is told."""
-    monkeypatch.setenv("OWN_DOMAINS", "example.com")
-    monkeypatch.setenv("OWN_STATE", str(tmp_path / "state"))
-    monkeypatch.setenv("OWN_SOURCE", "logs")  # wants a database
-    # Other tests have loaded what needs it.
-    monkeypatch.delitem(sys.modules, "ctmonitor.store.store", raising=False)
-    monkeypatch.setitem(sys.modules, "sqlalchemy", None)
-    context = SimpleNamespace(get_remaining_time_in_millis=lambda: 3000)
-    with pytest.raises(ConfigError, match="has no sqlalchemy, which its settings need"):
-        handler({}, context)
+    code = (
+        "import sys\n"
+        "from types import SimpleNamespace\n"
+        "sys.modules['sqlalchemy'] = None\n"
+        "from ctmonitor.cli.watchdomains import handler\n"
+        "handler({}, SimpleNamespace(get_remaining_time_in_millis=lambda: 3000))\n"
+    )
+    variables = {
+        "OWN_DOMAINS": "example.com",
+        "OWN_STATE": str(tmp_path / "state"),
+        "OWN_SOURCE": "logs",  # wants a database
+    }
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.returncode == 1
+    assert "has no sqlalchemy, which its settings need" in ended.stderr

@@ -58,10 +58,10 @@ def test_the_lock_is_kept_while_a_source_takes_longer_than_a_lease(
     """Else the next run takes over, and what the first one has asked for is lost."""
 
     async def run_beside_another() -> list[str]:
-        run = WatchRun(settings(tmp_path, crtsh), timeout_s=1.5, resolves=False)
+        run = WatchRun(settings(tmp_path, crtsh), timeout_s=1.8, resolves=False)
         try:
-            running = asyncio.ensure_future(run.ended_once(lease_s=0.3))
-            await asyncio.sleep(1.0)
+            running = asyncio.ensure_future(run.ended_once(lease_s=0.9))
+            await asyncio.sleep(1.4)
             with open_store(
                 db_file=tmp_path / "own.sqlite3", url="", table="CertMon"
             ) as store:

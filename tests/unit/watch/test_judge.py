@@ -12,6 +12,7 @@ from ctmonitor.model.own import (
     SEVERITIES,
     AlertType,
     Authority,
+    Claim,
     DomainState,
     Issuer,
     Mark,
@@ -41,6 +42,7 @@ from tests.unit.watch.issuing import (
 )
 
 OURS = Policy(authorities=(Authority("Let's Encrypt"),))
+SEEN = {"source": OwnSource.LOGS, "ids": ("log:7",)}
 KEYS = replace(OURS, own_keys=frozenset({"ab" * 32}))
 ENDED = {"not_before": "2020-01-01T00:00:00", "not_after": "2020-03-01T00:00:00"}
 
@@ -586,6 +588,27 @@ def test_each_type_has_a_severity_and_a_next_step():
     for kind in AlertType:
         assert SEVERITIES[kind]
         assert module._NEXT_STEPS[kind].endswith(".")
+
+
+def test_a_feed_of_names_alone_tells_names_and_no_certificate():
+    """Another source tells of the same one, and would tell it a second time."""
+    state = watched(claim())
+    run(state, FIRST, Answer(OwnSource.LOGS, ()))
+    names = ("*.example.com", "new.example.com")
+    seen = Claim(OwnSource.LOGS, names, ids=("log:7",))
+    assert types(run(state, SECOND, Answer(OwnSource.LOGS, (seen,)))) == [
+        "new_subdomain"
+    ]
+    told = ["new_certificate", "wildcard_certificate"]
+    row = crtsh(claim(*names, number=2))
+    assert types(run(state, THIRD, row)) == told
+    # The same entry of a log, read with all that it says.
+    state = watched(claim())
+    run(state, FIRST, Answer(OwnSource.LOGS, ()))
+    run(state, SECOND, Answer(OwnSource.LOGS, (seen,)))
+    whole = Answer(OwnSource.LOGS, (spotted(*names, number=2, **SEEN),))
+    assert types(run(state, THIRD, whole)) == told
+    assert run(state, THIRD, whole, row) == []
 
 
 def test_nothing_new_makes_nothing():

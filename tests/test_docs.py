@@ -28,6 +28,7 @@ from ctmonitor.model.verdict import NameVerdict, Outcome, Reason, Verdict
 from ctmonitor.monitor.tally import Tally
 from ctmonitor.settings import SETTINGS, Setting
 from scripts.docs import generated
+from tests.data import missing
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -311,7 +312,7 @@ def test_the_units_are_hardened_alike() -> None:
 def test_systemd_takes_the_units(tmp_path: Path) -> None:
     verify = shutil.which("systemd-analyze")
     if verify is None:
-        pytest.skip("no systemd-analyze here; apt-get install systemd")
+        missing("no systemd-analyze here", "apt-get install systemd")
     units = []
     for unit in sorted((ROOT / "deploy").glob("*.[st][ei]*")):
         copy = tmp_path / unit.name

@@ -23,6 +23,7 @@ from ctmonitor.alerts.record import alert_record
 from ctmonitor.alerts.text import trial_message
 from ctmonitor.cli import console, databases, logs, scanning
 from ctmonitor.cli.forgetting import forget_old
+from ctmonitor.cli.routes import connect_proxy
 from ctmonitor.cli.visitlines import VisitLines
 from ctmonitor.config import Config
 from ctmonitor.errors import ConfigError, StoreError, StoreUnavailable
@@ -147,7 +148,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
 def _main(options: argparse.Namespace) -> int:
     config = console.configuration(options, needs_source=False)
     logs.configure(config, verbose=options.verbose)
-    way = scanning.proxy(config)
+    way = connect_proxy(config)
     if options.notify_test:
         return scanning.run(_notify_test(config, way))
     if way is not None and not options.flush:

@@ -48,15 +48,6 @@ def owner() -> str:
     return f"{socket.gethostname()}-{secrets.token_hex(8)}"
 
 
-def proxy(config: Config) -> Proxy | None:
-    """[CONNECT] Proxy; the environment's when no proxy is set at all."""
-    if config.connect_proxy:
-        return Proxy.from_url(config.connect_proxy)
-    if config.proxy_host:
-        return None  # of the feed alone
-    return Route().proxy_for("", secure=True)
-
-
 def user_agents(config: Config) -> Callable[[], str]:
     """
     A User-Agent for a visit: at random out of UAfile, else http_UA.
